@@ -1,0 +1,147 @@
+/**
+ * The format of a checkpoint, version 1: one record that lists the extents of
+ * every file, and by being there makes them the durable image.
+ *
+ *   offset  bytes  content (little-endian)
+ *   0       8      magic "PAPCKP\r\n"
+ *   8       4      format version, 1
+ *   12      4      length of the whole record in bytes
+ *   16      4      epoch     20  4  sequence number: the first record after it
+ *   24      8      checksum of the record before that one
+ *   32      8      time in Unix milliseconds (float64)
+ *   40      4      number of files     44  4  zero
+ *   48      …      for each file:  0  4 bytes in its path   4  4 extents
+ *                                  8  8 size (float64)     16  … path (UTF-8),
+ *                                  padding to 8, then for each extent
+ *                                  8 key (float64; 0: all zeros), 8 checksum
+ *   end-8   8      checksum of everything before
+ *
+ * Extents are immutable. A new checkpoint lists the unchanged ones of the old
+ * one again, so its cost is what has changed, not the size of the image.
+ */
+
+import { checksum, sameChecksum } from './checksum.js';
+import {
+  bytesOf,
+  checksumAt,
+  RECORD_FORMAT,
+  RecordTooNewError,
+  roundUp,
+  seal,
+  textOf,
+  viewOf,
+} from './page-record.js';
+
+/** @import { Checksum } from './checksum.js' */
+/** @import { LogPosition } from './page-record.js' */
+
+/**
+ * @typedef {object} ExtentRef
+ * @property {number} key  In the store of extents; 0 for an extent of zeros.
+ * @property {Checksum} checksum
+ */
+
+/**
+ * @typedef {object} CheckpointFile
+ * @property {string} path
+ * @property {number} size  In bytes.
+ * @property {ExtentRef[]} extents
+ */
+
+/**
+ * @typedef {object} Checkpoint
+ * @property {LogPosition} next  The first log record that is not part of it.
+ * @property {number} time
+ * @property {CheckpointFile[]} files
+ */
+
+const MAGIC = bytesOf('PAPCKP\r\n');
+const HEADER = 48;
+const FILE_HEADER = 16;
+const TRAILER = 8;
+
+/**
+ * @param {Checkpoint} checkpoint
+ * @returns {Uint8Array<ArrayBuffer>}
+ */
+export function encodeCheckpoint({ next, time, files }) {
+  const paths = files.map(({ path }) => bytesOf(path));
+  let length = HEADER + TRAILER;
+  files.forEach(({ extents }, i) => {
+    const path = /** @type {Uint8Array} */ (paths[i]);
+    length += roundUp(FILE_HEADER + path.length, 8) + extents.length * 16;
+  });
+  const bytes = new Uint8Array(length);
+  const view = viewOf(bytes);
+  bytes.set(MAGIC);
+  view.setUint32(8, RECORD_FORMAT, true);
+  view.setUint32(12, length, true);
+  view.setUint32(16, next.epoch, true);
+  view.setUint32(20, next.seq, true);
+  view.setUint32(24, next.checksum[0], true);
+  view.setUint32(28, next.checksum[1], true);
+  view.setFloat64(32, time, true);
+  view.setUint32(40, files.length, true);
+  let offset = HEADER;
+  files.forEach(({ size, extents }, i) => {
+    const path = /** @type {Uint8Array} */ (paths[i]);
+    view.setUint32(offset, path.length, true);
+    view.setUint32(offset + 4, extents.length, true);
+    view.setFloat64(offset + 8, size, true);
+    bytes.set(path, offset + FILE_HEADER);
+    offset += roundUp(FILE_HEADER + path.length, 8);
+    for (const extent of extents) {
+      view.setFloat64(offset, extent.key, true);
+      view.setUint32(offset + 8, extent.checksum[0], true);
+      view.setUint32(offset + 12, extent.checksum[1], true);
+      offset += 16;
+    }
+  });
+  return seal(bytes).bytes;
+}
+
+/**
+ * @param {Uint8Array} bytes
+ * @returns {Checkpoint | string} Why it is not a checkpoint, if a string.
+ * @throws {RecordTooNewError}
+ */
+export function decodeCheckpoint(bytes) {
+  if (bytes.length < HEADER + TRAILER) return 'it is too short';
+  if (MAGIC.some((byte, i) => bytes[i] !== byte)) return 'it is no checkpoint';
+  const view = viewOf(bytes);
+  const end = bytes.length - TRAILER;
+  if (view.getUint32(12, true) !== bytes.length) return 'its length is wrong';
+  if (!sameChecksum(checksum(bytes.subarray(0, end)), checksumAt(view, end))) {
+    return 'its checksum is wrong';
+  }
+  const version = view.getUint32(8, true);
+  if (version > RECORD_FORMAT) throw new RecordTooNewError(version);
+  /** @type {CheckpointFile[]} */
+  const files = [];
+  let offset = HEADER;
+  for (let i = 0; i < view.getUint32(40, true); i++) {
+    if (offset + FILE_HEADER > end) return 'a file header is cut off';
+    const pathLength = view.getUint32(offset, true);
+    const extentCount = view.getUint32(offset + 4, true);
+    const size = view.getFloat64(offset + 8, true);
+    const pathAt = offset + FILE_HEADER;
+    offset += roundUp(FILE_HEADER + pathLength, 8);
+    if (offset + extentCount * 16 > end) return 'an extent list is cut off';
+    const path = textOf(bytes.subarray(pathAt, pathAt + pathLength));
+    const extents = Array.from({ length: extentCount }, (_, n) => ({
+      key: view.getFloat64(offset + n * 16, true),
+      checksum: checksumAt(view, offset + n * 16 + 8),
+    }));
+    offset += extentCount * 16;
+    files.push({ path, size, extents });
+  }
+  return {
+    next: {
+      epoch: view.getUint32(16, true),
+      seq: view.getUint32(20, true),
+      checksum: checksumAt(view, 24),
+    },
+    time: view.getFloat64(32, true),
+    files,
+  };
+}

@@ -1,0 +1,18 @@
+/** Every name that two contexts must agree on, built in one place. */
+
+const PREFIX = 'pyodide-app:';
+
+/** The name of the volume of the Workbench. */
+export const DEFAULT_VOLUME = 'main';
+
+/** @param {string} volume */
+export const databaseName = (volume) => `${PREFIX}pages:${volume}`;
+
+/** The lock that the one writer of a volume holds. @param {string} volume */
+export const writerLockName = (volume) => `${PREFIX}writer:${volume}`;
+
+/** The channel on which a writer is asked to let go. @param {string} volume */
+export const handOverChannel = (volume) => `${PREFIX}hand-over:${volume}`;
+
+/** The lock that lives as long as a tab. @param {string} tabId */
+export const tabLockName = (tabId) => `${PREFIX}tab:${tabId}`;

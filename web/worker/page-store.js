@@ -1,0 +1,469 @@
+/**
+ * IndexedDB: the only module that names it. It keeps what it is given; it
+ * decides nothing.
+ *
+ * Rule 1: what must be atomic is one request in one transaction, followed by
+ *         `commit()`. In Firefox 153 several requests followed by `commit()` are
+ *         not atomic, and without `commit()` a write begun while the page is
+ *         leaving is lost.
+ * Rule 2: success is the `complete` event and no failed request; never only one
+ *         of the two.
+ * Rule 3: a lost connection (`close` event, InvalidStateError, UnknownError) is
+ *         dropped at once. The next call opens a new one; retrying on a dead
+ *         handle is how others lose data silently.
+ *
+ * The same module runs in the host and, for the tail, in the page.
+ */
+
+/** @import { LogKey } from '../core/log-recovery.js' */
+
+/**
+ * @typedef {object} RestorePointRow
+ * @property {string} id
+ * @property {string} path  Of the file it is a copy of.
+ * @property {string} reason
+ * @property {number} createdAt  Unix milliseconds.
+ * @property {number} size  In bytes.
+ * @property {number} extents
+ */
+
+/** @typedef {{strict?: boolean}} WriteOptions */
+
+const SCHEMA_VERSION = 1;
+
+/** Records read at once: 32 MiB each at the most, a few KiB as a rule. */
+const RECORDS_AT_ONCE = 16;
+
+/** In milliseconds; an older tab that does not let go is then named. */
+const BLOCKED_AFTER = 3000;
+
+/** What went wrong in the store, and whether trying again can help. */
+export class StoreError extends Error {
+  /**
+   * @param {'collision' | 'quota_exceeded' | 'store_unavailable' |
+   *   'store_lost' | 'store_too_new'} code
+   * @param {string} message
+   * @param {unknown} [cause]
+   */
+  constructor(code, message, cause) {
+    super(message, { cause });
+    this.name = 'StoreError';
+    this.code = code;
+  }
+}
+
+export class PageStore {
+  /** @type {Promise<IDBDatabase> | null} */
+  #connection = null;
+  #closed = false;
+  #name;
+  #factory;
+  #keyRange;
+
+  /**
+   * @param {string} name  Of the IndexedDB database.
+   * @param {{indexedDB?: IDBFactory, IDBKeyRange?: typeof IDBKeyRange}} [platform]
+   *   Tests hand in their own.
+   */
+  constructor(name, platform = globalThis) {
+    this.#name = name;
+    this.#factory = platform.indexedDB;
+    this.#keyRange = platform.IDBKeyRange;
+  }
+
+  /**
+   * Checkpoints, oldest first.
+   *
+   * @returns {Promise<{id: number, bytes: Uint8Array}[]>}
+   */
+  async checkpoints() {
+    const { keys, values } = await this.#readAll('checkpoints', null);
+    return keys.map((id, i) => ({ id: Number(id), bytes: asBytes(values[i]) }));
+  }
+
+  /**
+   * The log in order, from a key on.
+   *
+   * @param {LogKey} from
+   * @returns {AsyncGenerator<[LogKey, Uint8Array]>}
+   */
+  async *log(from) {
+    let range = this.#range().lowerBound(from);
+    for (;;) {
+      const { keys, values } = await this.#readAll(
+        'log',
+        range,
+        RECORDS_AT_ONCE,
+      );
+      for (const [i, key] of keys.entries()) {
+        yield [/** @type {LogKey} */ (key), asBytes(values[i])];
+      }
+      if (keys.length < RECORDS_AT_ONCE) return;
+      range = this.#range().lowerBound(keys.at(-1), true);
+    }
+  }
+
+  /**
+   * @param {number[]} keys
+   * @returns {Promise<(Uint8Array | undefined)[]>} Undefined where nothing is.
+   */
+  async extents(keys) {
+    const requests = await this.#transact('extents', 'readonly', (tx) =>
+      keys.map((key) => tx.objectStore('extents').get(key)),
+    );
+    return requests.map(({ result }) => result && asBytes(result));
+  }
+
+  /** @returns {Promise<number[]>} Ascending. */
+  async extentKeys() {
+    const request = await this.#transact('extents', 'readonly', (tx) =>
+      tx.objectStore('extents').getAllKeys(),
+    );
+    return request.result.map(Number);
+  }
+
+  /**
+   * @param {LogKey} key
+   * @returns {Promise<Uint8Array | null>}
+   */
+  async record(key) {
+    const request = await this.#transact('log', 'readonly', (tx) =>
+      tx.objectStore('log').get(key),
+    );
+    return request.result ? asBytes(request.result) : null;
+  }
+
+  /**
+   * Make one record durable, in the one request that is atomic everywhere.
+   *
+   * @param {LogKey} key
+   * @param {Uint8Array} bytes
+   * @param {WriteOptions} [options]
+   * @throws {StoreError} 'collision' if the key is taken.
+   */
+  async addRecord(key, bytes, options) {
+    await this.#addOne('log', key, bytes, options);
+  }
+
+  /**
+   * Write extents that no checkpoint lists yet. Not atomic, and need not be.
+   *
+   * @param {[key: number, bytes: Uint8Array][]} extents
+   * @param {WriteOptions} [options]
+   */
+  async addExtents(extents, options) {
+    await this.#transact(
+      'extents',
+      'readwrite',
+      (tx) => {
+        const store = tx.objectStore('extents');
+        return extents.map(([key, bytes]) => store.add(bytes, key));
+      },
+      options,
+    );
+  }
+
+  /**
+   * @param {number} id
+   * @param {Uint8Array} bytes  An encoded checkpoint.
+   * @param {WriteOptions} [options]
+   */
+  async publishCheckpoint(id, bytes, options) {
+    await this.#addOne('checkpoints', id, bytes, options);
+  }
+
+  /**
+   * Delete what a published checkpoint has made superfluous.
+   *
+   * @param {number} checkpointId  Older ones go.
+   * @param {[LogKey, LogKey][]} logRanges  From, inclusive, to, exclusive.
+   * @param {number[]} extentKeys
+   */
+  async prune(checkpointId, logRanges, extentKeys) {
+    await this.#transact(
+      ['checkpoints', 'log', 'extents'],
+      'readwrite',
+      (tx) => {
+        const range = this.#range();
+        const log = tx.objectStore('log');
+        const extents = tx.objectStore('extents');
+        return [
+          tx
+            .objectStore('checkpoints')
+            .delete(range.upperBound(checkpointId, true)),
+          ...logRanges.map(([from, to]) =>
+            log.delete(range.bound(from, to, false, true)),
+          ),
+          ...extentKeys.map((key) => extents.delete(key)),
+        ];
+      },
+    );
+  }
+
+  /**
+   * Move records out of the way of new ones, without losing them.
+   *
+   * @param {{store: 'log' | 'checkpoints', key: IDBValidKey, reason: string}[]} items
+   * @param {number} time  Unix milliseconds.
+   */
+  async setAside(items, time) {
+    for (const { store, key, reason } of items) {
+      const found = await this.#transact(store, 'readonly', (tx) =>
+        tx.objectStore(store).get(key),
+      );
+      await this.#transact([store, 'quarantine'], 'readwrite', (tx) => [
+        tx
+          .objectStore('quarantine')
+          .add({ store, key, reason, time, bytes: found.result }),
+        tx.objectStore(store).delete(key),
+      ]);
+    }
+  }
+
+  /** How many records were ever set aside. */
+  async quarantineCount() {
+    const request = await this.#transact('quarantine', 'readonly', (tx) =>
+      tx.objectStore('quarantine').count(),
+    );
+    return request.result;
+  }
+
+  /** @returns {Promise<RestorePointRow[]>} Newest first. */
+  async restorePoints() {
+    const { values } = await this.#readAll('restore_points', null);
+    const rows = /** @type {RestorePointRow[]} */ (values);
+    return rows.sort((a, b) => b.createdAt - a.createdAt);
+  }
+
+  /**
+   * One piece of a restore point. It counts only once its row is added.
+   *
+   * @param {string} id
+   * @param {number} number
+   * @param {Uint8Array} bytes
+   */
+  async addRestoreExtent(id, number, bytes) {
+    await this.#addOne('restore_extents', [id, number], bytes);
+  }
+
+  /** @param {RestorePointRow} row */
+  async addRestorePoint(row) {
+    await this.#addOne('restore_points', row.id, row);
+  }
+
+  /**
+   * @param {string} id
+   * @param {number} number
+   * @returns {Promise<Uint8Array | null>}
+   */
+  async restoreExtent(id, number) {
+    const request = await this.#transact('restore_extents', 'readonly', (tx) =>
+      tx.objectStore('restore_extents').get([id, number]),
+    );
+    return request.result ? asBytes(request.result) : null;
+  }
+
+  /** @param {string} id */
+  async deleteRestorePoint(id) {
+    await this.#transact(
+      ['restore_points', 'restore_extents'],
+      'readwrite',
+      (tx) => [
+        tx.objectStore('restore_points').delete(id),
+        tx
+          .objectStore('restore_extents')
+          .delete(this.#range().bound([id, 0], [id, Infinity])),
+      ],
+    );
+  }
+
+  /** No call may follow. */
+  close() {
+    this.#closed = true;
+    const connection = this.#connection;
+    this.#connection = null;
+    connection?.then(
+      (db) => db.close(),
+      () => {},
+    );
+  }
+
+  /**
+   * @param {string} store
+   * @param {IDBValidKey} key
+   * @param {unknown} value
+   * @param {WriteOptions} [options]
+   */
+  async #addOne(store, key, value, options) {
+    await this.#transact(
+      store,
+      'readwrite',
+      (tx) => {
+        const request = tx.objectStore(store).add(value, key);
+        tx.commit();
+        return request;
+      },
+      options,
+    );
+  }
+
+  /**
+   * @param {string} store
+   * @param {IDBKeyRange | null} range
+   * @param {number} [count]
+   */
+  async #readAll(store, range, count) {
+    const [keys, values] = await this.#transact(store, 'readonly', (tx) => [
+      tx.objectStore(store).getAllKeys(range, count),
+      tx.objectStore(store).getAll(range, count),
+    ]);
+    return {
+      keys: /** @type {IDBValidKey[]} */ (keys?.result),
+      values: /** @type {unknown[]} */ (values?.result),
+    };
+  }
+
+  /**
+   * @template {IDBRequest | IDBRequest[]} R
+   * @param {string | string[]} stores
+   * @param {IDBTransactionMode} mode
+   * @param {(tx: IDBTransaction) => R} work
+   * @param {WriteOptions} [options]
+   * @returns {Promise<R>} Its requests have succeeded and are committed.
+   */
+  async #transact(stores, mode, work, options = {}) {
+    const db = await this.#open();
+    try {
+      return await new Promise((resolve, reject) => {
+        const durability = options.strict ? 'strict' : 'relaxed';
+        const tx = db.transaction(stores, mode, { durability });
+        /** @type {DOMException | null} */
+        let failure = null;
+        tx.onerror = (event) => {
+          failure ??= /** @type {IDBRequest} */ (event.target).error;
+        };
+        tx.onabort = () => reject(failure ?? tx.error ?? new Error('aborted'));
+        const requests = work(tx);
+        tx.oncomplete = () => (failure ? reject(failure) : resolve(requests));
+      });
+    } catch (error) {
+      const translated = translate(error);
+      if (translated.code === 'store_lost') this.#drop(db);
+      throw translated;
+    }
+  }
+
+  async #open() {
+    if (this.#closed) {
+      throw new StoreError('store_unavailable', 'the store is closed');
+    }
+    this.#connection ??= this.#connect();
+    try {
+      return await this.#connection;
+    } catch (error) {
+      this.#connection = null;
+      throw error;
+    }
+  }
+
+  /** @returns {Promise<IDBDatabase>} */
+  #connect() {
+    return new Promise((resolve, reject) => {
+      if (!this.#factory) {
+        const message = 'this browser offers no IndexedDB here';
+        reject(new StoreError('store_unavailable', message));
+        return;
+      }
+      const request = this.#factory.open(this.#name, SCHEMA_VERSION);
+      const blocked = () => {
+        const message = 'another tab keeps an older version open; close it';
+        reject(new StoreError('store_unavailable', message));
+      };
+      request.onblocked = () => setTimeout(blocked, BLOCKED_AFTER);
+      request.onupgradeneeded = () => {
+        for (const store of [
+          'log',
+          'checkpoints',
+          'extents',
+          'restore_points',
+          'restore_extents',
+        ]) {
+          request.result.createObjectStore(store);
+        }
+        request.result.createObjectStore('quarantine', { autoIncrement: true });
+      };
+      request.onerror = () => reject(translateOpen(request.error));
+      request.onsuccess = () => {
+        const db = request.result;
+        db.onclose = () => this.#drop(db);
+        db.onversionchange = () => {
+          db.close();
+          this.#drop(db);
+        };
+        resolve(db);
+      };
+    });
+  }
+
+  /** @param {IDBDatabase} db  Of no use any more. */
+  #drop(db) {
+    const connection = this.#connection;
+    connection?.then(
+      (current) => {
+        if (current !== db || this.#connection !== connection) return;
+        this.#connection = null;
+        db.close();
+      },
+      () => {},
+    );
+  }
+
+  #range() {
+    return /** @type {typeof IDBKeyRange} */ (this.#keyRange);
+  }
+}
+
+/** @param {unknown} error */
+function translate(error) {
+  if (error instanceof StoreError) return error;
+  const { name, message } = /** @type {Error} */ (error);
+  if (name === 'ConstraintError') {
+    return new StoreError('collision', 'the key is taken', error);
+  }
+  if (name === 'QuotaExceededError') {
+    return new StoreError(
+      'quota_exceeded',
+      'the browser has no more space for this site; free some, or download a ' +
+        'backup and remove old conversations',
+      error,
+    );
+  }
+  return new StoreError('store_lost', `IndexedDB failed: ${message}`, error);
+}
+
+/** @param {unknown} error */
+function translateOpen(error) {
+  if (/** @type {Error | null} */ (error)?.name === 'VersionError') {
+    return new StoreError(
+      'store_too_new',
+      'a newer release has changed the store; reload to get it',
+      error,
+    );
+  }
+  const translated = translate(error ?? new Error('it did not open'));
+  return translated.code === 'quota_exceeded'
+    ? translated
+    : new StoreError(
+        'store_unavailable',
+        `IndexedDB does not open: ${translated.message}; leave private mode or ` +
+          'allow this site to store data',
+        error,
+      );
+}
+
+/** @param {unknown} value  As stored: a byte array, or the buffer of one. */
+function asBytes(value) {
+  if (value instanceof Uint8Array) return value;
+  if (value instanceof ArrayBuffer) return new Uint8Array(value);
+  return new Uint8Array(0);
+}

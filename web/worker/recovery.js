@@ -1,0 +1,205 @@
+/**
+ * Opening a store: the newest checkpoint that verifies, then the longest log
+ * prefix that verifies, then a fence.
+ *
+ * Rule 1: nothing is thrown away. What does not verify is set aside, and the
+ *         report says so.
+ * Rule 2: if something is stored and nothing of it verifies, opening fails. An
+ *         empty database in its place would look like a loss and become one.
+ * Rule 3: the fence is added where the old epoch ends, before anything is
+ *         written in the new one. Whoever still writes there collides.
+ */
+
+import { decodeCheckpoint } from '../core/checkpoint.js';
+import { checksum, NO_CHECKSUM, sameChecksum } from '../core/checksum.js';
+import { LogReader, positionAfter } from '../core/log-recovery.js';
+import { encodeFence } from '../core/page-record.js';
+import { StoreError } from './page-store.js';
+
+/** @import { Checkpoint, ExtentRef } from '../core/checkpoint.js' */
+/** @import { LogKey } from '../core/log-recovery.js' */
+/** @import { LogPosition } from '../core/page-record.js' */
+/** @import { PagedFolder } from '../core/paged-folder.js' */
+/** @import { PagedFile } from '../core/paged-file.js' */
+/** @import { PageStore } from './page-store.js' */
+
+/**
+ * @typedef {object} Recovered
+ * @property {LogPosition} next  Where this host writes its first record.
+ * @property {LogKey} lastKey  Of the fence.
+ * @property {LogPosition} checkpointAt  Where the log of the checkpoint begins.
+ * @property {LogKey[]} fences
+ * @property {number} checkpointId  0 if there is none.
+ * @property {Map<PagedFile, ExtentRef[]>} extents  As the checkpoint lists them.
+ * @property {number} logBytes
+ * @property {RecoveryReport} report
+ */
+
+/**
+ * @typedef {object} RecoveryReport  For people.
+ * @property {number} records  Log records applied.
+ * @property {number} setAside  Records that did not verify and were kept aside.
+ * @property {string[]} problems
+ */
+
+/** Extents read in one transaction, and groups that are under way at once. */
+const GROUP = 16;
+
+/** @type {Checkpoint} */
+const EMPTY = {
+  next: { epoch: 0, seq: 0, checksum: NO_CHECKSUM },
+  time: 0,
+  files: [],
+};
+
+/**
+ * @param {PageStore} store
+ * @param {PagedFolder} folder  Empty; holds the durable state afterwards.
+ * @param {{now: () => number, onProgress?: (fraction: number) => void}} options
+ * @returns {Promise<Recovered>}
+ * @throws {StoreError | RecordTooNewError}
+ */
+export async function recover(store, folder, { now, onProgress = () => {} }) {
+  /** @type {{store: 'log' | 'checkpoints', key: any, reason: string}[]} */
+  const failed = [];
+  const stored = await store.checkpoints();
+  let base = { id: 0, checkpoint: EMPTY, extents: new Map() };
+  for (const { id, bytes } of [...stored].reverse()) {
+    const checkpoint = decodeCheckpoint(bytes);
+    const problem =
+      typeof checkpoint === 'string'
+        ? checkpoint
+        : await loadImages(store, folder, checkpoint, onProgress);
+    if (typeof checkpoint !== 'string' && problem instanceof Map) {
+      base = { id, checkpoint, extents: problem };
+      break;
+    }
+    folder.clear();
+    failed.push({ store: 'checkpoints', key: id, reason: String(problem) });
+  }
+  if (stored.length > 0 && base.id === 0) throw damaged(failed);
+
+  const reader = new LogReader(base.checkpoint.next);
+  const { epoch, seq } = reader.next;
+  for await (const [key, bytes] of store.log([epoch, seq])) {
+    const record = reader.take(key, bytes);
+    if (record) folder.load(record);
+  }
+  for (const { key, reason } of reader.damaged) {
+    failed.push({ store: 'log', key, reason });
+  }
+  if (base.id === 0 && reader.records === 0 && failed.length > 0) {
+    throw damaged(failed);
+  }
+  await store.setAside(failed, now());
+  const lastKey = await fence(store, folder, reader, now);
+  onProgress(1);
+  return {
+    next: reader.next,
+    lastKey,
+    checkpointAt: base.checkpoint.next,
+    fences: reader.fences,
+    checkpointId: Math.max(0, ...stored.map(({ id }) => id)),
+    extents: base.extents,
+    logBytes: reader.bytes,
+    report: {
+      records: reader.records,
+      setAside: failed.length,
+      problems: failed.map(describe),
+    },
+  };
+}
+
+/**
+ * @param {PageStore} store
+ * @param {PagedFolder} folder
+ * @param {LogReader} reader  At the end of the log; behind the fence afterwards.
+ * @param {() => number} now
+ * @returns {Promise<LogKey>}
+ */
+async function fence(store, folder, reader, now) {
+  for (;;) {
+    const at = reader.next;
+    /** @type {LogKey} */
+    const key = [at.epoch, at.seq];
+    const { bytes, checksum: sum } = encodeFence(at, now());
+    try {
+      await store.addRecord(key, bytes);
+      reader.next = positionAfter({ kind: 'fence', at, checksum: sum });
+      reader.fences.push(key);
+      return key;
+    } catch (error) {
+      if (/** @type {StoreError} */ (error).code !== 'collision') throw error;
+    }
+    // A tab that was leaving has written its tail just now: it counts.
+    const late = await store.record(key);
+    const record = late && reader.take(key, late);
+    if (record) folder.load(record);
+    if (reader.next === at) {
+      throw new StoreError(
+        'store_lost',
+        `record ${key.join('.')} is unreadable`,
+      );
+    }
+  }
+}
+
+/**
+ * @param {PageStore} store
+ * @param {PagedFolder} folder
+ * @param {Checkpoint} checkpoint
+ * @param {(fraction: number) => void} onProgress
+ * @returns {Promise<Map<PagedFile, ExtentRef[]> | string>} Why not, if a string.
+ */
+async function loadImages(store, folder, checkpoint, onProgress) {
+  /** @type {Map<PagedFile, ExtentRef[]>} */
+  const images = new Map();
+  /** @type {{path: string, file: PagedFile, number: number, ref: ExtentRef}[]} */
+  const wanted = [];
+  for (const { path, size, extents } of checkpoint.files) {
+    const file = folder.loadFile(path);
+    file.loadSize(size);
+    images.set(file, extents);
+    for (const [number, ref] of extents.entries()) {
+      if (ref.key !== 0) wanted.push({ path, file, number, ref });
+    }
+  }
+  const groups = [];
+  for (let i = 0; i < wanted.length; i += GROUP) {
+    groups.push(wanted.slice(i, i + GROUP));
+  }
+  const read = (/** @type {typeof wanted} */ group) =>
+    store.extents(group.map(({ ref }) => ref.key));
+  let pending = groups[0] ? read(groups[0]) : null;
+  for (const [i, group] of groups.entries()) {
+    const values = (await pending) ?? [];
+    const following = groups[i + 1];
+    pending = following ? read(following) : null;
+    for (const [j, { path, file, number, ref }] of group.entries()) {
+      const bytes = values[j];
+      if (!bytes || !sameChecksum(checksum(bytes), ref.checksum)) {
+        await pending;
+        return `extent ${number} of ${path} ${bytes ? 'is damaged' : 'is missing'}`;
+      }
+      file.loadExtent(number, bytes);
+    }
+    onProgress((i + 1) / groups.length);
+  }
+  return images;
+}
+
+/** @param {{store: string, key: unknown, reason: string}[]} failed */
+function damaged(failed) {
+  const error = new StoreError(
+    'store_unavailable',
+    `the stored data is damaged (${failed.map(describe).join('; ')}); nothing ` +
+      'was changed: import a backup into another browser profile, or clear the ' +
+      'data of this site to start anew',
+  );
+  return Object.assign(error, { code: 'store_damaged' });
+}
+
+/** @param {{store: string, key: unknown, reason: string}} failed */
+function describe({ store, key, reason }) {
+  return `${store} ${String(key)}: ${reason}`;
+}

@@ -1,0 +1,436 @@
+/**
+ * A durable folder: what Python sees as `/persist`, with the promises it makes.
+ *
+ * It joins the parts (folder, store, flusher, checkpointer, lock) and keeps the
+ * two things none of them knows: when to flush by itself, and restore points.
+ * `/scratch` is a folder of the same kind that is never made durable; its bytes
+ * lie outside the WebAssembly heap.
+ *
+ * Rejections carry a `code`: quota_exceeded, writer_fenced, store_unavailable,
+ * store_lost, store_damaged, store_too_new, restore_point_not_found.
+ */
+
+import { databaseName } from '../core/names.js';
+import { EXTENT_SIZE } from '../core/paged-file.js';
+import { PagedFolder } from '../core/paged-folder.js';
+import { Checkpointer } from './checkpointer.js';
+import { Flusher } from './flusher.js';
+import { PageStore, StoreError } from './page-store.js';
+import { recover } from './recovery.js';
+
+/** @import { RestorePointRow } from './page-store.js' */
+/** @import { Clock, SealedRecord } from './flusher.js' */
+/** @import { Recovered } from './recovery.js' */
+/** @import { LogKey } from '../core/log-recovery.js' */
+/** @import { PagedFile } from '../core/paged-file.js' */
+
+/**
+ * @typedef {object} VolumeEvents
+ * @property {(record: SealedRecord) => void} sealed
+ * @property {(key: LogKey) => void} settled
+ * @property {() => void} changed  The status may differ.
+ */
+
+/** In milliseconds, for a file for which nobody has asked otherwise. */
+const DEFAULT_INTERVAL = 100;
+
+/** In milliseconds between two looks at the quota. */
+const ESTIMATE_AGE = 2000;
+
+/** Restore points kept per file. */
+const RESTORE_POINTS = 5;
+
+/**
+ * @typedef {object} FileCalls  Creating and removing as the file system sees it.
+ * @property {(path: string) => void} create  An absolute path.
+ * @property {(path: string) => void} remove
+ */
+
+/** @type {Clock} */
+const SYSTEM_CLOCK = {
+  now: () => Date.now(),
+  sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+};
+
+export class Volume {
+  root = '/persist';
+  scratch = '/scratch';
+
+  /** Never durable. */
+  scratchFolder = new PagedFolder(() => {});
+
+  #store;
+  #clock;
+  #events;
+  #folder;
+  /** @type {FileCalls | null} */
+  #fileCalls = null;
+  #flusher;
+  #report;
+
+  /** In milliseconds; null: only explicit flushes. @type {Map<string, number | null>} */
+  #intervals = new Map();
+
+  /** When the next flush by itself is due, Unix milliseconds. */
+  #due = Infinity;
+
+  /** @type {{usage?: number | undefined, quota?: number | undefined}} */
+  #estimate = {};
+  /** @type {boolean | null} */
+  #persisted = null;
+  #estimatedAt = 0;
+
+  /**
+   * @param {string} name
+   * @param {object} options
+   * @param {VolumeEvents} options.events
+   * @param {(fraction: number) => void} [options.onProgress]
+   * @param {PageStore} [options.store]
+   * @param {Clock} [options.clock]
+   * @returns {Promise<Volume>} Its files are in memory.
+   * @throws {StoreError}
+   */
+  static async open(
+    name,
+    {
+      events,
+      onProgress = () => {},
+      store = new PageStore(databaseName(name)),
+      clock = SYSTEM_CLOCK,
+    },
+  ) {
+    const { now } = clock;
+    const folder = new PagedFolder(() => {});
+    const recovered = await recover(store, folder, { now, onProgress });
+    const checkpointer = new Checkpointer(store, folder, recovered, now);
+    await checkpointer.collectGarbage();
+    const parts = { store, folder, checkpointer, recovered, clock, events };
+    const flusher = new Flusher(parts);
+    return new Volume({ ...parts, flusher });
+  }
+
+  /**
+   * @param {object} parts
+   * @param {PageStore} parts.store
+   * @param {PagedFolder} parts.folder
+   * @param {Flusher} parts.flusher
+   * @param {Recovered} parts.recovered
+   * @param {Clock} parts.clock
+   * @param {VolumeEvents} parts.events
+   */
+  constructor({ store, folder, flusher, recovered, clock, events }) {
+    this.#store = store;
+    this.#folder = folder;
+    this.#flusher = flusher;
+    this.#report = recovered.report;
+    this.#clock = clock;
+    this.#events = events;
+    folder.onCommit = (path) => this.#committed(path);
+    this.#refreshEstimate();
+  }
+
+  get folder() {
+    return this.#folder;
+  }
+
+  /**
+   * From now on the folders are mounted: files come and go through the mount.
+   *
+   * @param {FileCalls} calls
+   */
+  mounted(calls) {
+    this.#fileCalls = calls;
+  }
+
+  /** The record whose fate is not known, for a page that comes later. */
+  get sealed() {
+    return this.#flusher.sealed;
+  }
+
+  /**
+   * Resolves when everything committed now is durable.
+   *
+   * @param {boolean} strict  Durable against power loss, as far as the browser
+   *   honours it.
+   */
+  flush(strict) {
+    return this.#flusher.flush({ strict });
+  }
+
+  /**
+   * @param {string} path
+   * @param {number | null} intervalMs  Null: only explicit flushes.
+   */
+  setAutosave(path, intervalMs) {
+    this.#intervals.set(this.#inside(path), intervalMs);
+  }
+
+  /** @param {string} path */
+  status(path) {
+    this.#refreshEstimate();
+    const { lastError } = this.#flusher;
+    return {
+      committedSeq: this.#folder.committedSeq,
+      durableSeq: this.#flusher.durableSeq,
+      pendingBytes: this.#flusher.pendingBytes,
+      lastError: lastError?.message ?? null,
+      lastErrorCode: lastError?.code ?? null,
+      usage: this.#estimate.usage ?? null,
+      quota: this.#estimate.quota ?? null,
+      persisted: this.#persisted,
+      fileBytes: this.#folder.find(this.#inside(path))?.size ?? 0,
+      logBytes: this.#flusher.logBytes,
+      epoch: this.#flusher.epoch,
+      recovery: this.#report,
+    };
+  }
+
+  /**
+   * A copy of a file at a commit point.
+   *
+   * @param {string} path
+   * @returns {Promise<Uint8Array<ArrayBuffer>>}
+   */
+  async exportFile(path) {
+    const inside = this.#inside(path);
+    await this.#folder.settled(inside);
+    const bytes = new Uint8Array(this.#folder.find(inside)?.size ?? 0);
+    this.#folder.find(inside)?.read(bytes, 0);
+    return bytes;
+  }
+
+  /**
+   * Put bytes under /scratch without taking them through the heap.
+   *
+   * @param {string} name
+   * @param {Uint8Array} bytes
+   */
+  writeScratch(name, bytes) {
+    const file = this.#fileAt(this.scratch, this.#inScratch(name));
+    file.resize(0);
+    file.write(bytes, 0);
+  }
+
+  /** @param {string} name */
+  removeScratch(name) {
+    const path = this.#inScratch(name);
+    if (this.#fileCalls) this.#fileCalls.remove(`${this.scratch}/${path}`);
+    else this.scratchFolder.remove(path);
+  }
+
+  /**
+   * *path* becomes what *staged* is, atomically and durably. Nobody may have
+   * *path* open.
+   *
+   * @param {string} path
+   * @param {string} staged  Under /scratch; gone afterwards.
+   * @throws {StoreError} Everything is as it was.
+   */
+  async replaceFile(path, staged) {
+    const source = this.scratchFolder.find(this.#inScratch(staged));
+    if (!source)
+      throw new StoreError('store_unavailable', `${staged} is missing`);
+    await this.#flusher.flush();
+    await this.#flusher.quiet();
+    const inside = this.#inside(path);
+    const target = this.#fileAt(this.root, inside);
+    const undo = target.become(source);
+    this.#folder.noteChange(inside);
+    try {
+      await this.#flusher.checkpoint();
+    } catch (error) {
+      undo();
+      throw error;
+    }
+    this.removeScratch(staged);
+  }
+
+  /**
+   * Keep a copy of a file as it is committed now.
+   *
+   * @param {string} path
+   * @param {string} reason
+   */
+  async keepRestorePoint(path, reason) {
+    const inside = this.#inside(path);
+    await this.#folder.settled(inside);
+    const view = this.#folder.find(inside)?.freeze();
+    if (!view) throw new StoreError('store_unavailable', `${path} is missing`);
+    /** @type {RestorePointRow} */
+    const row = {
+      id: crypto.randomUUID(),
+      path: inside,
+      reason,
+      createdAt: this.#clock.now(),
+      size: view.size,
+      extents: view.extentCount,
+    };
+    try {
+      for (let number = 0; number < row.extents; number++) {
+        await this.#store.addRestoreExtent(row.id, number, view.extent(number));
+      }
+      await this.#store.addRestorePoint(row);
+    } catch (error) {
+      // Best effort: the cause is the error above.
+      await this.#store.deleteRestorePoint(row.id).catch(() => {});
+      throw error;
+    } finally {
+      view.close();
+    }
+    const all = await this.#rows(inside);
+    for (const { id } of all.slice(RESTORE_POINTS)) {
+      await this.#store.deleteRestorePoint(id);
+    }
+    return publicRow(row);
+  }
+
+  /** @param {string} path */
+  async restorePoints(path) {
+    return (await this.#rows(this.#inside(path))).map(publicRow);
+  }
+
+  /** @param {string} id */
+  async readRestorePoint(id) {
+    const { bytes, row } = await this.#restorePoint(id);
+    const whole = new Uint8Array(row.size);
+    for await (const [offset, extent] of bytes) whole.set(extent, offset);
+    return whole;
+  }
+
+  /**
+   * @param {string} id
+   * @param {string} staged  Under /scratch.
+   */
+  async stageRestorePoint(id, staged) {
+    const { bytes } = await this.#restorePoint(id);
+    const file = this.#fileAt(this.scratch, this.#inScratch(staged));
+    file.resize(0);
+    for await (const [offset, extent] of bytes) file.write(extent, offset);
+  }
+
+  /** @param {string} id */
+  async deleteRestorePoint(id) {
+    await this.#restorePoint(id);
+    await this.#store.deleteRestorePoint(id);
+  }
+
+  /** Make what is committed durable, as far as possible, and let go. */
+  async close() {
+    try {
+      await this.#flusher.flush();
+      await this.#flusher.quiet();
+    } finally {
+      this.#flusher.close();
+      this.#store.close();
+    }
+  }
+
+  /** @param {string} path */
+  #committed(path) {
+    const interval = this.#intervals.get(path);
+    if (interval === null) return;
+    const due = this.#clock.now() + (interval ?? DEFAULT_INTERVAL);
+    if (due >= this.#due) return;
+    this.#due = due;
+    void this.#flushWhenDue(due);
+    this.#events.changed();
+  }
+
+  /** @param {number} due */
+  async #flushWhenDue(due) {
+    await this.#clock.sleep(due - this.#clock.now());
+    // An earlier one has been asked for since, and has flushed this too.
+    if (this.#due !== due) return;
+    this.#due = Infinity;
+    try {
+      await this.#flusher.flush();
+    } catch (error) {
+      // It is in the status, and the flusher tries again by itself.
+      if (!(error instanceof StoreError)) throw error;
+    }
+  }
+
+  #refreshEstimate() {
+    if (this.#clock.now() - this.#estimatedAt < ESTIMATE_AGE) return;
+    this.#estimatedAt = this.#clock.now();
+    const storage = globalThis.navigator?.storage;
+    const refresh = async () => {
+      this.#estimate = await storage.estimate();
+      this.#persisted = await storage.persisted();
+      this.#events.changed();
+    };
+    // A browser that cannot tell leaves the fields null.
+    if (storage) refresh().catch(() => {});
+  }
+
+  /**
+   * The file, created if it is missing.
+   *
+   * @param {string} root
+   * @param {string} inside
+   */
+  #fileAt(root, inside) {
+    const folder = root === this.root ? this.#folder : this.scratchFolder;
+    const present = folder.find(inside);
+    if (present) return present;
+    if (!this.#fileCalls) return folder.create(inside);
+    this.#fileCalls.create(`${root}/${inside}`);
+    return /** @type {PagedFile} */ (folder.find(inside));
+  }
+
+  /** @param {string} inside */
+  async #rows(inside) {
+    const rows = await this.#store.restorePoints();
+    return rows.filter(({ path }) => path === inside);
+  }
+
+  /** @param {string} id */
+  async #restorePoint(id) {
+    const row = (await this.#store.restorePoints()).find((r) => r.id === id);
+    if (!row) throw noRestorePoint(id);
+    const store = this.#store;
+    const bytes = async function* () {
+      for (let number = 0; number < row.extents; number++) {
+        const extent = await store.restoreExtent(id, number);
+        if (!extent) throw noRestorePoint(id);
+        yield /** @type {[number, Uint8Array]} */ ([
+          number * EXTENT_SIZE,
+          extent,
+        ]);
+      }
+    };
+    return { row, bytes: bytes() };
+  }
+
+  /** @param {string} path */
+  #inside(path) {
+    return stripped(path, this.root);
+  }
+
+  /** @param {string} path */
+  #inScratch(path) {
+    return stripped(path, this.scratch);
+  }
+}
+
+/**
+ * @param {string} path  Absolute, or relative to *root*.
+ * @param {string} root
+ */
+function stripped(path, root) {
+  return path.startsWith(`${root}/`) ? path.slice(root.length + 1) : path;
+}
+
+/** @param {RestorePointRow} row */
+function publicRow({ id, reason, createdAt, size }) {
+  return { id, reason, createdAt, size };
+}
+
+/** @param {string} id */
+function noRestorePoint(id) {
+  const error = new StoreError(
+    'store_unavailable',
+    `there is no restore point ${id}; it may have made room for a newer one`,
+  );
+  return Object.assign(error, { code: 'restore_point_not_found' });
+}
