@@ -169,9 +169,10 @@ export class Checkpointer {
       options,
     );
     const keys = written.map(({ ref }) => ref.key);
-    for (const [i, bytes] of (await this.#store.extents(keys)).entries()) {
-      const expected = /** @type {ExtentRef} */ (written[i]?.ref).checksum;
-      if (!bytes || !sameChecksum(checksum(bytes), expected)) {
+    const stored = await this.#store.extents(keys);
+    for (const [i, { ref }] of written.entries()) {
+      const bytes = stored[i];
+      if (!bytes || !sameChecksum(checksum(bytes), ref.checksum)) {
         const message = 'an extent does not read back as it was written';
         throw new StoreError('store_lost', message);
       }

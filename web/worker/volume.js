@@ -49,7 +49,10 @@ const RESTORE_POINTS = 5;
 /** @type {Clock} */
 const SYSTEM_CLOCK = {
   now: () => Date.now(),
-  sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+  sleep: (ms) =>
+    new Promise((resolve) => {
+      setTimeout(resolve, ms);
+    }),
 };
 
 export class Volume {

@@ -1,0 +1,80 @@
+/**
+ * The tail: records that the host has sealed and the browser has not yet
+ * confirmed. A worker cannot finish writing while its page is being closed in
+ * Firefox; the page can.
+ *
+ * Rule 1: the page writes exactly the bytes that the host sealed, under the same
+ *         key. Who comes second collides with equal bytes: harmless.
+ * Rule 2: it writes only while it is leaving. Until then the host is quicker.
+ * Rule 3: there is one request in each transaction and an explicit commit, as in
+ *         the host (see page-store.js).
+ */
+
+import { databaseName } from '../core/names.js';
+import { PageStore } from '../worker/page-store.js';
+
+/** @import { LogKey } from '../core/log-recovery.js' */
+
+/**
+ * @typedef {object} TailEvent  What the host tells about one record.
+ * @property {string} volume
+ * @property {LogKey} key
+ * @property {ArrayBuffer | null} bytes  Null: the record is stored.
+ */
+
+export class TailWriter {
+  /** @type {Map<string, {key: LogKey, bytes: Uint8Array}>} */
+  #tail = new Map();
+
+  /** @type {PageStore | null} */
+  #store = null;
+  #abort = new AbortController();
+
+  /** @param {() => void} onLeaving  Ask the host to flush what it has. */
+  constructor(onLeaving) {
+    const leave = () => {
+      onLeaving();
+      this.#write();
+    };
+    const { signal } = this.#abort;
+    addEventListener('pagehide', leave, { signal });
+    document.addEventListener(
+      'visibilitychange',
+      () => {
+        if (document.visibilityState === 'hidden') leave();
+      },
+      { signal },
+    );
+  }
+
+  /** @param {TailEvent} event */
+  receive({ volume, key, bytes }) {
+    if (bytes) {
+      this.#tail.set(key.join('.'), { key, bytes: new Uint8Array(bytes) });
+      // Opening takes longer than a page has when it leaves.
+      this.#store ??= this.#open(volume);
+      if (document.visibilityState === 'hidden') this.#write();
+    } else this.#tail.delete(key.join('.'));
+  }
+
+  close() {
+    this.#abort.abort();
+    this.#store?.close();
+  }
+
+  /** @param {string} volume */
+  #open(volume) {
+    const store = new PageStore(databaseName(volume));
+    store.checkpoints().catch(ignore);
+    return store;
+  }
+
+  #write() {
+    for (const { key, bytes } of this.#tail.values()) {
+      // The host writes it too, and reports what goes wrong.
+      this.#store?.addRecord(key, bytes).catch(ignore);
+    }
+  }
+}
+
+function ignore() {}
