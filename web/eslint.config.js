@@ -52,5 +52,10 @@ export default [
     files: ['tests/js/**/*.js'],
     ...knows({ ...globals.nodeBuiltin, ...globals.node }),
   },
+  {
+    // Served to a browser by the tests, to the page or to its worker.
+    files: ['tests/browser/**/*.js', 'tests/benchmarks/**/*.js'],
+    ...knows({ ...globals.browser, ...globals.worker }),
+  },
   { files: ['**/eslint.config.js'], ...knows({}) },
 ];

@@ -1,0 +1,1 @@
+"""The steps of build.py; standard library only, for they run before any set-up."""

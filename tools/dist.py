@@ -1,0 +1,218 @@
+"""Make dist/: everything the server needs to serve, and nothing else.
+
+Rule 1: the same inputs give the same bytes. Files are sorted, times are fixed.
+Rule 2: dist/ is replaced as a whole, and only if an input changed.
+Rule 3: the release is named after the content, so a page, its worker and its
+        wheels are either all of one release or have different names.
+"""
+
+import hashlib
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from tools.commands import digest_of, is_stamped, run, say, stamp
+from tools.environment import npm_tool
+from tools.project import (
+    BUILD,
+    DIST,
+    ROOT,
+    WEB,
+    BuildError,
+    PinnedWheel,
+    settings,
+    venv_python,
+)
+from tools.wheels import fetch_wheel, lock_entry, lock_file, slim_wheel
+
+__all__ = ["build_dist", "build_python_wheel"]
+
+# What of web/ is served; everything else there configures tools.
+_SERVED_SUFFIXES = frozenset(
+    {".css", ".html", ".js", ".json", ".png", ".svg", ".ts", ".webmanifest", ".woff2"}
+)
+_TOOL_FILES = re.compile(r"package(-lock)?\.json|tsconfig.*\.json|eslint\.config\.js")
+
+# From web/node_modules to dist/.
+_NPM_FILES = {
+    "pyodide/pyodide.mjs": "pyodide/pyodide.mjs",
+    "pyodide/pyodide.asm.mjs": "pyodide/pyodide.asm.mjs",
+    "pyodide/pyodide.asm.wasm": "pyodide/pyodide.asm.wasm",
+    "pyodide/python_stdlib.zip": "pyodide/python_stdlib.zip",
+    "marked/lib/marked.esm.js": "vendor/marked.js",
+    "dompurify/dist/purify.es.mjs": "vendor/purify.js",
+}
+
+# Beside the folders; README and LICENSE are part of the wheel's metadata.
+_INPUT_FILES = (
+    "LICENSE",
+    "README.md",
+    "pyproject.toml",
+    "requirements.lock",
+    "web/package-lock.json",
+    "web/tsconfig.base.json",
+    "web/tsconfig.types.json",
+    "web/page/tsconfig.json",
+)
+
+# Their maps are not served; a reference to one is an error in the console.
+_SOURCE_MAP = re.compile(rb"\n?//# sourceMappingURL=\S+\s*\Z")
+
+_RELEASE_LINE = "const RELEASE = null;"
+_SERVICE_WORKER = "service-worker.js"
+_RELEASE_FILE = "release.json"
+
+
+def build_dist() -> str:
+    """Bring dist/ up to date and return the name of its release.
+
+    Raises:
+        BuildError: A step failed. dist/ is as it was.
+    """
+    digest = digest_of(_inputs(), str(settings()))
+    mark = BUILD / "dist.stamp"
+    if not (is_stamped(mark, digest) and (DIST / _RELEASE_FILE).is_file()):
+        say("building dist")
+        BUILD.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=BUILD, prefix="dist-") as folder:
+            fresh = Path(folder) / "new"
+            _fill(fresh)
+            if DIST.exists():
+                DIST.rename(Path(folder) / "old")
+            fresh.rename(DIST)
+        stamp(mark, digest)
+    release = json.loads((DIST / _RELEASE_FILE).read_text("utf-8"))
+    return str(release["release"])
+
+
+def build_python_wheel(folder: Path) -> Path:
+    """Build the wheel of `pyodide_app` into *folder* and return its path.
+
+    The same wheel is installed by Pyodide and by pip on CPython.
+    """
+    epoch = str(settings().source_date_epoch)
+    run(
+        [venv_python(), "-m", "hatchling", "build", "--target=wheel", "-d", folder],
+        env={"SOURCE_DATE_EPOCH": epoch},
+    )
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+def _inputs() -> Iterator[Path]:
+    """Every file whose content decides what dist/ holds."""
+    yield from (ROOT / name for name in _INPUT_FILES)
+    for folder in ("tools", "pyodide_app"):
+        for path in (ROOT / folder).rglob("*"):
+            if path.is_file() and "__pycache__" not in path.parts:
+                yield path
+    yield from _served_sources()
+
+
+def _served_sources() -> Iterator[Path]:
+    """The files of web/ that dist/ takes as they are."""
+    for path in sorted(WEB.rglob("*")):
+        parts = path.relative_to(WEB).parts
+        if "node_modules" in parts or any(part.startswith(".") for part in parts):
+            continue
+        if (
+            path.is_file()
+            and path.suffix in _SERVED_SUFFIXES
+            and not _TOOL_FILES.fullmatch(path.name)
+        ):
+            yield path
+
+
+def _fill(folder: Path) -> None:
+    for path in _served_sources():
+        _copy(path, folder / path.relative_to(WEB))
+    for source, target in _NPM_FILES.items():
+        _copy(WEB / "node_modules" / source, folder / target)
+    _add_wheels(folder)
+    _add_declarations(folder)
+    _add_release(folder)
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.suffix in {".js", ".mjs"}:
+        target.write_bytes(_SOURCE_MAP.sub(b"\n", source.read_bytes()))
+    else:
+        shutil.copyfile(source, target)
+
+
+def _add_wheels(folder: Path) -> None:
+    """Put the wheels into wheels/ and list them in Pyodide's lock file."""
+    wheels = folder / "wheels"
+    wheels.mkdir()
+    entries = []
+    for pinned in settings().wheels:
+        if pinned.tests_only:
+            continue
+        target = wheels / pinned.file
+        slim_wheel(fetch_wheel(pinned), target, pinned.keep)
+        entries.append(lock_entry(target, pinned))
+    with tempfile.TemporaryDirectory(dir=BUILD) as scratch:
+        own = build_python_wheel(Path(scratch))
+        target = wheels / own.name
+        # Written once more by our own zip writer: hatchling's choice of
+        # compression may change with its version, ours is stated here.
+        slim_wheel(own, target, ())
+    ours = PinnedWheel(
+        name="pyodide-app",
+        version=settings().version,
+        file=target.name,
+        sha256="",
+        imports=("pyodide_app",),
+        depends=("apsw-sqlite3mc",),
+    )
+    entries.append(lock_entry(target, ours))
+    theirs = WEB / "node_modules" / "pyodide" / "pyodide-lock.json"
+    info = json.loads(theirs.read_text("utf-8"))["info"]
+    text = lock_file(info, entries)
+    (folder / "pyodide" / "pyodide-lock.json").write_text(text, "utf-8")
+
+
+def _add_declarations(folder: Path) -> None:
+    """Put the TypeScript declarations of client.js, and of what it names, beside it."""
+    if (WEB / "client.js").exists():
+        project = WEB / "tsconfig.types.json"
+        run([npm_tool("tsc"), "--project", project, "--outDir", folder])
+
+
+def _add_release(folder: Path) -> None:
+    """Name the release, list its files, and tell the service worker.
+
+    The list holds what the app may ask for at run time. The service worker
+    cannot hold its own hash; its source counts for the name of the release.
+    """
+    files = {
+        path.relative_to(folder).as_posix(): path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.name.endswith(".d.ts")
+    }
+    worker = files.pop(_SERVICE_WORKER, None)
+    hashes = {
+        name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for name, path in sorted(files.items(), key=lambda item: PurePosixPath(item[0]))
+    }
+    name = hashlib.sha256(json.dumps(hashes, sort_keys=True).encode())
+    if worker is not None:
+        name.update(worker.read_bytes())
+    release = {
+        "release": name.hexdigest()[:16],
+        "files": hashes,
+        "bytes": sum(path.stat().st_size for path in files.values()),
+    }
+    text = json.dumps(release, indent=1)
+    (folder / _RELEASE_FILE).write_text(text + "\n", "utf-8")
+    if worker is not None:
+        source = worker.read_text("utf-8")
+        if source.count(_RELEASE_LINE) != 1:
+            msg = f"web/{_SERVICE_WORKER} must have one line `{_RELEASE_LINE}`"
+            raise BuildError(msg)
+        source = source.replace(_RELEASE_LINE, f"const RELEASE = {text};")
+        worker.write_text(source, "utf-8")
