@@ -1,0 +1,1 @@
+"""SQL storage: adapters, typed repositories, backup and search."""

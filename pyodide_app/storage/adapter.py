@@ -1,0 +1,312 @@
+"""The port to a SQL database: what every storage adapter promises.
+
+The names and meanings are those of the original TypeScript `StorageAdapter`, in
+snake_case. `tests/contract` holds the promises as tests; each adapter runs them.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, TypeVar
+
+if TYPE_CHECKING:
+    from pyodide_app.storage.changes import ChangeFeed
+
+__all__ = [
+    "BatchError",
+    "BatchOperation",
+    "BatchResult",
+    "Durability",
+    "Parameters",
+    "RestorePoint",
+    "Row",
+    "RunResult",
+    "SqlValue",
+    "Statement",
+    "StorageAdapter",
+    "StorageStatus",
+]
+
+T = TypeVar("T")
+
+SqlValue: TypeAlias = int | float | str | bytes | None
+"""What a cell can hold. Integers are exact over the whole 64-bit range."""
+
+Parameters: TypeAlias = Sequence[SqlValue] | Mapping[str, SqlValue] | None
+"""Positional, or named: keys with or without the prefix ``:``, ``@`` or ``$``."""
+
+Row: TypeAlias = dict[str, SqlValue]
+"""One row; keys are column names.
+
+If a name comes again, the later column gets a suffix: ``id``, ``id:1``, ``id:2``.
+"""
+
+Durability: TypeAlias = Literal["batched", "commit", "strict"]
+"""When `run` returns: committed (``batched``), or durable. See ARCHITECTURE.md."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What one statement did.
+
+    Attributes:
+        changes: Rows inserted, updated or deleted by the statement itself; 0 for
+            a SELECT, a definition (CREATE …) or a PRAGMA.
+        last_row_id: The rowid of the last INSERT on this connection, or None if
+            there was none.
+    """
+
+    changes: int
+    last_row_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchOperation:
+    """One statement of a batch."""
+
+    statement: str
+    parameters: Parameters = None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchError:
+    """Why one operation of a batch failed.
+
+    Attributes:
+        index: Position in the batch, counted from 0.
+        error: What was raised.
+    """
+
+    index: int
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """What a batch did.
+
+    Attributes:
+        successful: Number of operations that were committed.
+        failed: Number of operations that changed nothing.
+        results: One per operation, in order; None where it failed.
+        errors: One per failed operation, in order.
+    """
+
+    successful: int
+    failed: int
+    results: tuple[RunResult | None, ...]
+    errors: tuple[BatchError, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StorageStatus:
+    """How safe the data are now.
+
+    Attributes:
+        mode: ``indexeddb``, ``native`` or ``memory``.
+        durability: The mode of the adapter, see `Durability`.
+        committed_seq: Counts commits; at least ``durable_seq``.
+        durable_seq: The last commit that is durable; equal to ``committed_seq``
+            if nothing would be lost now.
+        pending_bytes: Committed but not durable.
+        last_error: Why the last attempt to make it durable failed, or None.
+        last_error_code: The ``code`` of that error.
+        usage: Bytes this site uses, or None if the platform does not say.
+        quota: Bytes this site may use, or None.
+        persisted: Whether the browser promised not to evict, or None.
+        database_bytes: Size of the database file.
+        details: What else the platform reports.
+    """
+
+    mode: str
+    durability: Durability
+    committed_seq: int
+    durable_seq: int
+    pending_bytes: int = 0
+    last_error: str | None = None
+    last_error_code: str | None = None
+    usage: int | None = None
+    quota: int | None = None
+    persisted: bool | None = None
+    database_bytes: int = 0
+    details: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RestorePoint:
+    """A kept copy of the whole database.
+
+    Attributes:
+        id: Names it.
+        reason: Why it was kept, for people.
+        created_at: Unix milliseconds.
+        size: Bytes.
+    """
+
+    id: str
+    reason: str
+    created_at: int
+    size: int
+
+
+class Statement(Protocol):
+    """A prepared statement. It runs by the rules of the adapter it came from."""
+
+    async def run(self, parameters: Parameters = None) -> RunResult:
+        """Run it, see `StorageAdapter.run`."""
+        ...
+
+    async def get(self, parameters: Parameters = None) -> Row | None:
+        """Return the first row, see `StorageAdapter.get`."""
+        ...
+
+    async def all(self, parameters: Parameters = None) -> list[Row]:
+        """Return all rows, see `StorageAdapter.all`."""
+        ...
+
+    async def finalize(self) -> None:
+        """Release it. Any later call raises `StorageClosedError`."""
+        ...
+
+
+class StorageAdapter(Protocol):
+    """One SQL database.
+
+    An implementation guarantees:
+
+    - A statement outside `transaction` commits alone.
+    - Transactions of different tasks run one after the other, in the order they
+      asked; a statement of another task waits until the open one has ended, so
+      nobody sees or joins half of it. The task inside joins its own.
+    - When the durability is ``commit`` or ``strict``, a call that wrote returns
+      after what it committed is durable.
+    - An error leaves nothing half-done, and is one of `pyodide_app.errors`.
+
+    Attributes:
+        kind: ``indexeddb``, ``native`` or ``memory``.
+        capabilities: Words of the original: ``sync``, ``transactions``, ``wal``,
+            ``locks``, ``persistence``, ``streaming``, ``batch``, ``prepared``,
+            ``concurrent``, ``json``, ``arrays``.
+        changes: Tells after each commit which tables it wrote.
+    """
+
+    @property
+    def kind(self) -> str:
+        """Which adapter this is."""
+        ...
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What this adapter can do."""
+        ...
+
+    @property
+    def changes(self) -> "ChangeFeed":
+        """The change feed of this database."""
+        ...
+
+    async def open(self) -> None:
+        """Open the database. A second call does nothing."""
+        ...
+
+    async def close(self) -> None:
+        """Make everything durable and close. A second call does nothing."""
+        ...
+
+    async def run(self, sql: str, parameters: Parameters = None) -> RunResult:
+        """Run exactly one statement.
+
+        NaN is refused, because SQLite would store it as NULL; infinities are
+        stored. A bool is stored as 0 or 1.
+
+        Raises:
+            SqlError: SQLite refused it, or *sql* holds more than one statement.
+            ConstraintError: It would have broken a constraint.
+            ParameterError: Too few, too many or unknown parameters, or a value
+                that SQLite cannot hold.
+        """
+        ...
+
+    async def get(self, sql: str, parameters: Parameters = None) -> Row | None:
+        """Return the first row, or None. Raises as `run`."""
+        ...
+
+    async def all(self, sql: str, parameters: Parameters = None) -> list[Row]:
+        """Return all rows. Raises as `run`."""
+        ...
+
+    async def exec(self, script: str) -> None:
+        """Run every statement of *script*, each on its own; no parameters."""
+        ...
+
+    async def transaction(self, work: "Callable[[StorageAdapter], Awaitable[T]]") -> T:
+        """Return what *work* returns; commit, or roll back if it raises.
+
+        Within *work* its argument and this adapter are the same thing. Inside
+        another transaction this is a savepoint. What *work* raises passes
+        through unchanged.
+        """
+        ...
+
+    async def batch(self, operations: Sequence[BatchOperation]) -> BatchResult:
+        """Run *operations* in one transaction; a failing one is left out."""
+        ...
+
+    async def prepare(self, sql: str) -> Statement:
+        """Return *sql* checked and ready to run many times."""
+        ...
+
+    async def flush(self) -> None:
+        """Return when everything committed so far is durable.
+
+        Raises:
+            DurabilityError: It is not; it stays in memory and is tried again.
+        """
+        ...
+
+    async def status(self) -> StorageStatus:
+        """Return how safe the data are now."""
+        ...
+
+    async def export_database(self) -> bytes:
+        """Return a plain SQLite file as of the last commit."""
+        ...
+
+    async def import_database(self, data: bytes, *, trust_schema: bool = False) -> None:
+        """Replace the database by the SQLite file *data*, after checking it.
+
+        Raises:
+            BackupError: It is refused; the database is untouched.
+        """
+        ...
+
+    def scratch_path(self, name: str) -> str:
+        """Return where a file for `replace_database` may be written."""
+        ...
+
+    async def replace_database(self, staged_path: str) -> None:
+        """Make the database equal the file at *staged_path*, atomically, durably.
+
+        The caller has verified the file. It is consumed. On any error the old
+        database stays open and untouched.
+        """
+        ...
+
+    async def keep_restore_point(self, reason: str) -> RestorePoint:
+        """Keep a durable copy of the database as of the last commit."""
+        ...
+
+    async def restore_points(self) -> list[RestorePoint]:
+        """Return all restore points, newest first."""
+        ...
+
+    async def read_restore_point(self, id: str) -> bytes:
+        """Return the SQLite file of a restore point."""
+        ...
+
+    async def restore(self, id: str) -> None:
+        """Make the database equal a restore point, which stays."""
+        ...
+
+    async def delete_restore_point(self, id: str) -> None:
+        """Delete a restore point."""
+        ...

@@ -1,0 +1,109 @@
+"""The port to the durable file system that the browser's host provides.
+
+The host keeps every file below ``root`` in memory and makes its committed states
+durable. Files are read and written through ordinary paths; this port is for what
+a path cannot express. `pyodide_app.browser` implements it over the host;
+`pyodide_app.testing.FolderVolume` over a folder.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from pyodide_app.errors import StoreUnavailableError
+
+__all__ = ["Volume", "install_volume", "installed_volume"]
+
+
+class Volume(Protocol):
+    """A durable folder.
+
+    An implementation guarantees: whatever happens, a file is found again in the
+    state after some whole number of its commits, at least all those that a
+    `flush` acknowledged.
+
+    Attributes:
+        root: Folder of durable files, such as ``/persist``.
+        scratch: Folder of files that nobody will miss, outside the heap.
+    """
+
+    @property
+    def root(self) -> str:
+        """Folder of durable files."""
+        ...
+
+    @property
+    def scratch(self) -> str:
+        """Folder of temporary files."""
+        ...
+
+    async def flush(self, *, strict: bool) -> int:
+        """Return the sequence number up to which all is durable.
+
+        Raises:
+            DurabilityError: Not everything committed is durable.
+        """
+        ...
+
+    def set_autosave(self, path: str, interval_ms: int | None) -> None:
+        """Flush *path* at most *interval_ms* after a commit; None: on request."""
+        ...
+
+    def status(self, path: str) -> Mapping[str, object]:
+        """Return what is known about *path*.
+
+        Keys: ``committedSeq``, ``durableSeq``, ``pendingBytes``, ``lastError``,
+        ``lastErrorCode``, ``usage``, ``quota``, ``persisted``, ``fileBytes``,
+        ``recovery``, and others.
+        """
+        ...
+
+    async def replace_file(self, path: str, staged: str) -> None:
+        """Make *path* equal *staged*, atomically and durably; consume *staged*.
+
+        Raises:
+            DurabilityError: *path* is as it was.
+        """
+        ...
+
+    async def keep_restore_point(self, path: str, reason: str) -> Mapping[str, object]:
+        """Keep a durable copy; return ``id``, ``reason``, ``createdAt``, ``size``."""
+        ...
+
+    async def restore_points(self, path: str) -> list[Mapping[str, object]]:
+        """Return the restore points of *path*, in the shape above."""
+        ...
+
+    async def read_restore_point(self, id: str) -> bytes:
+        """Return the content of a restore point."""
+        ...
+
+    async def stage_restore_point(self, id: str, staged: str) -> None:
+        """Write the content of a restore point to the scratch file *staged*."""
+        ...
+
+    async def delete_restore_point(self, id: str) -> None:
+        """Delete a restore point."""
+        ...
+
+
+# The host mounts one volume for the life of the interpreter, before any of our
+# code runs; there is nobody through whom it could be handed to an adapter that a
+# user constructs as `IndexedDbAdapter("name")`.
+_installed: list[Volume] = []
+
+
+def install_volume(volume: Volume | None) -> None:
+    """Make *volume* the one that adapters use; None takes it away."""
+    _installed[:] = [] if volume is None else [volume]
+
+
+def installed_volume() -> Volume:
+    """Return the installed volume.
+
+    Raises:
+        StoreUnavailableError: None is installed: this is no browser host.
+    """
+    if not _installed:
+        reason = "no volume is mounted here"
+        raise StoreUnavailableError(reason)
+    return _installed[0]
