@@ -28,7 +28,7 @@ from tools.project import (
 )
 from tools.wheels import fetch_wheel, lock_entry, lock_file, slim_wheel
 
-__all__ = ["build_dist", "build_python_wheel"]
+__all__ = ["build_dist", "build_python_wheel", "make_dist"]
 
 # What of web/ is served; everything else there configures tools.
 _SERVED_SUFFIXES = frozenset(
@@ -79,13 +79,24 @@ def build_dist() -> str:
         BUILD.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=BUILD, prefix="dist-") as folder:
             fresh = Path(folder) / "new"
-            _fill(fresh)
+            make_dist(fresh)
             if DIST.exists():
                 DIST.rename(Path(folder) / "old")
             fresh.rename(DIST)
         stamp(mark, digest)
     release = json.loads((DIST / _RELEASE_FILE).read_text("utf-8"))
     return str(release["release"])
+
+
+def make_dist(folder: Path) -> None:
+    """Make everything that dist/ holds in *folder*, which does not exist yet."""
+    for path in _served_sources():
+        _copy(path, folder / path.relative_to(WEB))
+    for source, target in _NPM_FILES.items():
+        _copy(WEB / "node_modules" / source, folder / target)
+    _add_wheels(folder)
+    _add_declarations(folder)
+    _add_release(folder)
 
 
 def build_python_wheel(folder: Path) -> Path:
@@ -124,16 +135,6 @@ def _served_sources() -> Iterator[Path]:
             and not _TOOL_FILES.fullmatch(path.name)
         ):
             yield path
-
-
-def _fill(folder: Path) -> None:
-    for path in _served_sources():
-        _copy(path, folder / path.relative_to(WEB))
-    for source, target in _NPM_FILES.items():
-        _copy(WEB / "node_modules" / source, folder / target)
-    _add_wheels(folder)
-    _add_declarations(folder)
-    _add_release(folder)
 
 
 def _copy(source: Path, target: Path) -> None:
