@@ -1,0 +1,93 @@
+"""A browser profile on disk, and a browser on it that can be killed."""
+
+import os
+import signal
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from playwright.sync_api import BrowserContext, BrowserType, Error
+
+__all__ = ["PersistentProfile"]
+
+
+class PersistentProfile:
+    """One profile folder; at most one Chromium runs on it at a time.
+
+    Args:
+        browser_type: Chromium; the others do not tell their process.
+        launch_args: As for the other tests' browser.
+        folder: Holds the profile. It is kept when the browser ends.
+    """
+
+    def __init__(
+        self,
+        browser_type: BrowserType,
+        launch_args: Mapping[str, object],
+        folder: Path,
+    ) -> None:
+        self._browser_type = browser_type
+        self._launch_args = launch_args
+        self._folder = folder
+        self._context: BrowserContext | None = None
+        self._pid = 0
+
+    @property
+    def pid(self) -> int:
+        """Process id of the running browser's main process."""
+        return self._pid
+
+    def launch(self, **context_args: object) -> BrowserContext:
+        """Start a browser on the profile, with what earlier ones left in it."""
+        context = self._browser_type.launch_persistent_context(
+            self._folder, **{**self._launch_args, **context_args}
+        )
+        browser = context.browser
+        assert browser is not None
+        session = browser.new_browser_cdp_session()
+        processes = session.send("SystemInfo.getProcessInfo")["processInfo"]
+        session.detach()
+        self._pid = next(p["id"] for p in processes if p["type"] == "browser")
+        self._context = context
+        return context
+
+    def kill(self) -> None:
+        """End every process of the browser with SIGKILL, and wait until it is gone.
+
+        Playwright starts Chromium as the leader of a process group, which its
+        renderers and its storage service belong to.
+        """
+        group = os.getpgid(self._pid)
+        assert group not in {os.getpgrp(), 0}
+        os.killpg(group, signal.SIGKILL)
+        deadline = time.monotonic() + 10
+        while _is_running(group):
+            assert time.monotonic() < deadline, "the browser did not die"
+            time.sleep(0.01)
+        self._forget()
+
+    def close(self) -> None:
+        """End the browser as a person would, if it runs."""
+        if self._context is not None:
+            self._context.close()
+            self._context = None
+
+    def _forget(self) -> None:
+        """Let Playwright notice that the browser is gone."""
+        context, self._context = self._context, None
+        if context is not None:
+            with suppress(Error):  # it is closed already, which is what was wanted
+                context.close()
+
+
+def _is_running(group: int) -> bool:
+    """True while a process of *group* is left that is not a zombie."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[2]) == group and fields[0] not in {"Z", "X"}:
+            return True
+    return False

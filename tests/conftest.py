@@ -1,0 +1,51 @@
+"""Options and order of the whole test run."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+T = TypeVar("T")
+
+_BROWSER_TESTS = Path(__file__).parent / "browser"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what `build.py test` passes on."""
+    group = parser.getgroup("pyodide_app")
+    group.addoption(
+        "--soak-count",
+        type=int,
+        default=50,
+        help="how often the browser is killed under writing (default: 50)",
+    )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put browser tests last.
+
+    Playwright's synchronous API keeps an event loop running in the main thread
+    from its first use to the end of the session; no asyncio test can run then.
+    """
+    items.sort(key=lambda item: item.path.is_relative_to(_BROWSER_TESTS))
+
+
+@pytest.fixture
+def soak_count(pytestconfig: pytest.Config) -> int:
+    """How many times a test that kills the browser does so."""
+    return int(pytestconfig.getoption("--soak-count"))
+
+
+@pytest.fixture
+def run_async() -> Callable[[Coroutine[Any, Any, T]], T]:
+    """Run a coroutine to its end from a browser test, in a thread of its own."""
+
+    def run(coroutine: Coroutine[Any, Any, T]) -> T:
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            return thread.submit(asyncio.run, coroutine).result()
+
+    return run
