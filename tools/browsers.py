@@ -49,9 +49,9 @@ def set_up_browsers() -> None:
     Raises:
         BuildError: No Chromium, and none could be installed.
     """
-    if not (_has_playwrights("chromium") or find_chromium()):
+    if find_chromium() is None and not _has_playwrights("chromium"):
         _install_chromium()
-    has_firefox = _has_playwrights("firefox") or find_firefox() is not None
+    has_firefox = find_firefox() is not None or _has_playwrights("firefox")
     if not has_firefox and not (_can_apt() and _apt_install("firefox-esr")):
         say("there is no Firefox, and none could be installed: its tests are skipped")
 

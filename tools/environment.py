@@ -3,6 +3,7 @@
 Both come from lock files with hashes, and a second run does nothing.
 """
 
+import os
 import shutil
 import subprocess
 import sys
@@ -62,7 +63,8 @@ def set_up_node() -> None:
 
 def npm_tool(name: str) -> Path:
     """The program *name* that npm installed for this project."""
-    return WEB / "node_modules" / ".bin" / name
+    suffix = ".cmd" if os.name == "nt" else ""
+    return WEB / "node_modules" / ".bin" / f"{name}{suffix}"
 
 
 def _make_venv() -> None:
