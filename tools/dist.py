@@ -30,10 +30,7 @@ from tools.wheels import fetch_wheel, lock_entry, lock_file, slim_wheel
 
 __all__ = ["build_dist", "build_python_wheel", "make_dist"]
 
-# What of web/ is served; everything else there configures tools.
-_SERVED_SUFFIXES = frozenset(
-    {".css", ".html", ".js", ".json", ".png", ".svg", ".ts", ".webmanifest", ".woff2"}
-)
+# What in web/ configures tools; everything else there is served.
 _TOOL_FILES = re.compile(r"package(-lock)?\.json|tsconfig.*\.json|eslint\.config\.js")
 
 # From web/node_modules to dist/.
@@ -129,11 +126,7 @@ def _served_sources() -> Iterator[Path]:
         parts = path.relative_to(WEB).parts
         if "node_modules" in parts or any(part.startswith(".") for part in parts):
             continue
-        if (
-            path.is_file()
-            and path.suffix in _SERVED_SUFFIXES
-            and not _TOOL_FILES.fullmatch(path.name)
-        ):
+        if path.is_file() and not _TOOL_FILES.fullmatch(path.name):
             yield path
 
 
