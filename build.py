@@ -115,6 +115,8 @@ def clean(_options: argparse.Namespace, _rest: Sequence[str]) -> int:
         if folder.exists():
             say(f"removing {folder.relative_to(ROOT)}")
             shutil.rmtree(folder)
+    for folder in sorted(ROOT.rglob("__pycache__")):
+        shutil.rmtree(folder)
     return 0
 
 

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 from tests.browser.faults import Faults
 from tests.browser.profile import PersistentProfile
 from tools.browsers import CHROMIUM_ARGS, find_chromium, find_firefox
-from tools.project import CACHE, DIST
+from tools.project import CACHE, DIST, settings
 from tools.server import AppServer
 
 _PAGES = Path(__file__).parent / "pages"
@@ -80,6 +80,18 @@ def app_server(_session_server: RestartableServer) -> Iterator[RestartableServer
 def base_url(_session_server: RestartableServer) -> str:
     """What relative addresses in `page.goto` are relative to."""
     return _session_server.url
+
+
+@pytest.fixture(scope="session")
+def wheel_urls(base_url: str) -> dict[str, str]:
+    """Addresses of the pinned wheels as downloaded, by package name.
+
+    Those that only tests need are there too: `pyodide.loadPackage` takes them.
+    """
+    return {
+        wheel.name: f"{base_url}/tests/wheels/{wheel.file}"
+        for wheel in settings().wheels
+    }
 
 
 @pytest.fixture(scope="session")

@@ -81,3 +81,9 @@ def test_a_browser_opens_the_app(each_context, open_app):
     page = open_app(each_context, "/tests/blank.html")
 
     expect(page).to_have_title("Blank")
+
+
+def test_the_wheels_that_only_tests_need_are_served(bare_page, wheel_urls):
+    status = "(url) => fetch(url).then((answer) => answer.status)"
+
+    assert bare_page.evaluate(status, wheel_urls["sqlalchemy"]) == 200
