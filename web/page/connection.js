@@ -1,0 +1,176 @@
+/**
+ * The page's one way to its database and its agents.
+ *
+ * Rule 1: views are there before the database is. They await `opened()`, or
+ *         watch `state`.
+ * Rule 2: a failed boot can be repeated; whoever awaits `opened()` goes on.
+ * Rule 3: one reader of changes feeds all views, so that a commit costs one
+ *         message however many views there are.
+ */
+
+import { AgentOS, createAgentOSStorage } from '../client.js';
+import { Observable } from './observable.js';
+
+/** @import { AgentOSStorage, StorageStatus } from '../client.js' */
+/** @import { Durability } from './durability.js' */
+
+/** @typedef {{ storage: AgentOSStorage, agent: AgentOS }} Opened */
+
+/**
+ * @typedef {| { kind: 'booting', reached: number, words: string }
+ *   | { kind: 'ready', opened: Opened }
+ *   | { kind: 'failed', error: unknown }} ConnectionState
+ */
+
+const TABLES = [
+  'conversations',
+  'conversation_events',
+  'sessions',
+  'personas',
+  'telemetry',
+];
+
+/** While something is pending, how long until we look again. */
+const PENDING_MS = 250;
+
+export class Connection {
+  /** @type {Observable<ConnectionState>} */
+  state = new Observable(/** @type {ConnectionState} */ (booting(0.01)));
+
+  /** @type {Observable<StorageStatus | null>} */
+  status = new Observable(/** @type {StorageStatus | null} */ (null));
+
+  /** The tables written by the newest commit, ours or another tab's. */
+  changed = new Observable(/** @type {ReadonlySet<string>} */ (new Set()));
+
+  /** @type {PromiseWithResolvers<Opened>} */
+  #opened = deferred();
+
+  /** @type {AsyncIterator<unknown> | null} */
+  #changes = null;
+
+  /** @type {Durability} */
+  #durability;
+
+  #isAsking = false;
+
+  /** @param {Durability} durability */
+  constructor(durability) {
+    this.#durability = durability;
+    document.addEventListener('visibilitychange', () => this.refreshStatus());
+  }
+
+  /** @returns {Promise<Opened>}  Pending until a boot succeeds. */
+  opened() {
+    return this.#opened.promise;
+  }
+
+  /** Boot; the outcome is `state`. Call it again after a failure. */
+  async open() {
+    let reached = 0.01;
+    this.state.set(booting(reached));
+    try {
+      const storage = await createAgentOSStorage({
+        platform: 'web',
+        durability: this.#durability,
+        onProgress: ({ fraction, message }) => {
+          // A bar that goes back is read as a fault.
+          reached = Math.max(reached, fraction ?? 0);
+          this.state.set(booting(reached, message ?? 'Starting'));
+        },
+        onHostEvent: (name) => {
+          if (name === 'status') void this.refreshStatus();
+        },
+      });
+      const agent = new AgentOS();
+      await agent.initialize({ storage });
+      const opened = { storage, agent };
+      this.state.set({ kind: 'ready', opened });
+      this.#opened.resolve(opened);
+      void this.#follow(storage);
+      await this.refreshStatus();
+    } catch (error) {
+      this.state.set({ kind: 'failed', error });
+    }
+  }
+
+  /**
+   * Open the database again in another mode.
+   *
+   * @param {Durability} durability
+   */
+  async reopen(durability) {
+    const { storage } = await this.opened();
+    this.#durability = durability;
+    this.#opened = deferred();
+    await this.#changes?.return?.();
+    await storage.close();
+    await this.open();
+  }
+
+  async refreshStatus() {
+    const { state } = this;
+    if (state.value.kind !== 'ready' || this.#isAsking) return;
+    const { storage } = state.value.opened;
+    this.#isAsking = true;
+    try {
+      const status = await storage.status();
+      this.status.set(status);
+      if (status.durableSeq < status.committedSeq) {
+        setTimeout(() => this.refreshStatus(), PENDING_MS);
+      }
+    } catch (error) {
+      // While reopening, the old storage is gone: the new one is asked next.
+      if (
+        state.value.kind === 'ready' &&
+        state.value.opened.storage === storage
+      ) {
+        state.set({ kind: 'failed', error });
+      }
+    } finally {
+      this.#isAsking = false;
+    }
+  }
+
+  /** @param {AgentOSStorage} storage */
+  async #follow(storage) {
+    const changes = storage.watch(TABLES)[Symbol.asyncIterator]();
+    this.#changes = changes;
+    try {
+      for (;;) {
+        const { done, value } = await changes.next();
+        if (done) return;
+        this.changed.set(new Set(value.tables));
+        void this.refreshStatus();
+      }
+    } catch {
+      // The host is gone; asking for the status tells the person.
+      await this.refreshStatus();
+    }
+  }
+}
+
+/**
+ * @param {number} reached  Share of the whole boot, 0 to 1.
+ * @returns {ConnectionState}
+ */
+function booting(reached, words = 'Starting') {
+  return { kind: 'booting', reached, words };
+}
+
+/**
+ * @template T
+ * @typedef {{ promise: Promise<T>, resolve: (value: T) => void }} PromiseWithResolvers
+ */
+
+/**
+ * @returns {PromiseWithResolvers<Opened>}
+ */
+function deferred() {
+  /** @type {(value: Opened) => void} */
+  let resolve = () => {};
+  const promise = new Promise((settle) => {
+    resolve = settle;
+  });
+  return { promise: /** @type {Promise<Opened>} */ (promise), resolve };
+}

@@ -1,0 +1,114 @@
+/**
+ * The list of conversations, newest first, as far as it was asked for.
+ *
+ * It stays right while other tabs write: after a commit the loaded part is read
+ * again. Reads never overlap; one asked for meanwhile runs once, afterwards.
+ */
+
+import { Observable } from './observable.js';
+
+/** @import { Conversation } from '../client.js' */
+/** @import { Connection } from './connection.js' */
+
+const PAGE = 40;
+
+/**
+ * @typedef {object} LoadedList
+ * @property {readonly Conversation[]} items
+ * @property {boolean} hasMore
+ * @property {boolean} isLoaded  False until the first read is back.
+ */
+
+export class ConversationIndex {
+  /** @type {Observable<LoadedList>} */
+  list = new Observable({
+    items: /** @type {readonly Conversation[]} */ ([]),
+    hasMore: false,
+    isLoaded: false,
+  });
+
+  /** @type {Connection} */
+  #connection;
+
+  #wanted = PAGE;
+  #isReading = false;
+  #isStale = false;
+
+  /** @param {Connection} connection */
+  constructor(connection) {
+    this.#connection = connection;
+    connection.state.subscribe(({ kind }) => {
+      if (kind === 'ready') void this.refresh();
+    });
+    connection.changed.subscribe((tables) => {
+      if (tables.has('conversations')) void this.refresh();
+    });
+  }
+
+  loadMore() {
+    this.#wanted += PAGE;
+    return this.refresh();
+  }
+
+  /** What a row shows beside the conversation has changed. */
+  redraw() {
+    this.list.set({ ...this.list.value });
+  }
+
+  async refresh() {
+    this.#isStale = true;
+    if (this.#isReading) return;
+    this.#isReading = true;
+    try {
+      while (this.#isStale) {
+        this.#isStale = false;
+        this.list.set(await this.#read());
+      }
+    } finally {
+      this.#isReading = false;
+    }
+  }
+
+  /** @param {string} id @returns {Conversation | null} */
+  find(id) {
+    return this.list.value.items.find((item) => item.id === id) ?? null;
+  }
+
+  /** @returns {Promise<LoadedList>} */
+  async #read() {
+    const { storage } = await this.#connection.opened();
+    /** @type {Conversation[]} */
+    const items = [];
+    /** @type {string | null} */
+    let cursor = null;
+    do {
+      const limit = Math.min(200, this.#wanted - items.length);
+      const page = await storage.conversations.list(null, { limit, cursor });
+      items.push(...page.items);
+      cursor = page.nextCursor;
+    } while (cursor !== null && items.length < this.#wanted);
+    return { items, hasMore: cursor !== null, isLoaded: true };
+  }
+}
+
+/** @param {Conversation} conversation */
+export function titleOf({ title, metadata }) {
+  const words = title ?? metadata.title;
+  return typeof words === 'string' && words.trim() !== ''
+    ? words
+    : 'Untitled conversation';
+}
+
+/**
+ * The name a conversation gets from its first message.
+ *
+ * @param {string} text
+ */
+export function titleFrom(text) {
+  const line = text.trim().split('\n', 1)[0].replace(/\s+/g, ' ');
+  const characters = [...line];
+  if (characters.length <= 60) return line;
+  const head = characters.slice(0, 60).join('');
+  const lastSpace = head.lastIndexOf(' ');
+  return `${lastSpace > 30 ? head.slice(0, lastSpace) : head}…`;
+}

@@ -1,0 +1,164 @@
+/** Puts the Workbench together: what there is, and what tells what to whom. */
+
+import { Connection } from './connection.js';
+import { ConversationIndex, titleOf } from './conversation-index.js';
+import { durabilityOf } from './durability.js';
+import { offerInstall } from './install-prompt.js';
+import { OpenConversation } from './open-conversation.js';
+import { Personas } from './personas.js';
+import { preferences } from './preferences.js';
+import { followReleases } from './releases.js';
+import { downloadStored } from './rescue.js';
+import { Router } from './router.js';
+import { BackupView } from './views/backup-view.js';
+import { BootView } from './views/boot-view.js';
+import { ComposerView } from './views/composer-view.js';
+import { askForName, confirmWith } from './views/dialogs.js';
+import { Drawers } from './views/drawers.js';
+import { ImportDialog, acceptFiles } from './views/import-dialog.js';
+import { byId, codeOf } from './views/markup.js';
+import { PersonaView } from './views/persona-view.js';
+import { ProviderDialog } from './views/provider-dialog.js';
+import { SearchView } from './views/search-view.js';
+import { SidebarView } from './views/sidebar-view.js';
+import { StoragePanel } from './views/storage-panel.js';
+import { setUpTabs } from './views/tabs.js';
+import { setUpThemeButton } from './views/theme-button.js';
+import { setUpTitle } from './views/title-view.js';
+import { toastError, told } from './views/toasts.js';
+import { TranscriptView } from './views/transcript-view.js';
+import { UsagePanel } from './views/usage-panel.js';
+
+/** @import { Conversation } from '../client.js' */
+
+const connection = new Connection(durabilityOf(preferences.get('durability')));
+const router = new Router();
+const personas = new Personas(connection);
+const index = new ConversationIndex(connection);
+const conversation = new OpenConversation(connection);
+conversation.open(router.route.value.conversationId);
+
+setUpThemeButton();
+const drawers = new Drawers();
+const usage = new UsagePanel(connection);
+const showTab = setUpTabs((panelId) => {
+  if (panelId === 'usage-panel') usage.shown();
+});
+const transcript = new TranscriptView(conversation, (at) =>
+  told(() => conversation.retry(at)),
+);
+const composer = new ComposerView(conversation, {
+  onCreated: (id) => router.rename(id),
+  onError: (error) => {
+    // Stopped before it was sent: the text is back, no more is to say.
+    if (!(error instanceof DOMException && error.name === 'AbortError')) {
+      toastError(error);
+    }
+  },
+});
+const search = new SearchView(connection);
+new SidebarView(index, conversation, {
+  onRename: rename,
+  onDelete: remove,
+  nameOfPersona: (id) => personas.nameOf(id),
+});
+new PersonaView(personas, conversation, (personaId) => {
+  router.go(null);
+  conversation.open(null);
+  conversation.choosePersona(personaId);
+});
+new ProviderDialog(connection);
+setUpTitle(conversation, rename);
+
+const storagePanel = new StoragePanel(connection);
+const backups = new BackupView(connection);
+const importDialog = new ImportDialog(connection, {
+  undo: (id) => backups.restore(id),
+  imported: () => told(() => backups.refresh()),
+});
+new BootView(connection, downloadStored);
+
+personas.list.subscribe(() => index.redraw());
+router.route.subscribe(({ conversationId, eventId }) => {
+  conversation.open(conversationId);
+  if (eventId !== null) transcript.seek(eventId);
+  else if (conversationId === null) composer.focus();
+  drawers.close('sidebar');
+});
+byId('state-chip').addEventListener('click', () => {
+  showTab('tab-storage');
+  drawers.open('panel');
+});
+addEventListener('keydown', (event) => {
+  const isCommand = event.ctrlKey || event.metaKey;
+  if (!isCommand || event.key.toLowerCase() !== 'k') return;
+  event.preventDefault();
+  if (document.querySelector('dialog[open]')) return;
+  drawers.closeOverlays();
+  if (!byId('search-input').checkVisibility({ visibilityProperty: true })) {
+    drawers.open('sidebar');
+  }
+  search.focus();
+});
+acceptFiles((file) => void importDialog.show(file));
+offerInstall(byId('install', HTMLButtonElement));
+void followReleases({
+  onOffline: (text) => storagePanel.showOffline(text),
+  onNewRelease(reload) {
+    byId('release-notice').hidden = false;
+    byId('release-reload').addEventListener('click', reload, { once: true });
+  },
+});
+void connection.open();
+
+/** @param {Conversation} chosen */
+async function rename(chosen) {
+  const name = await askForName(titleOf(chosen));
+  if (name === null) return;
+  await told(async () => {
+    const { storage } = await connection.opened();
+    await storage.conversations.rename(chosen.id, name);
+    await renameSession(chosen.id, name);
+  });
+}
+
+/**
+ * The session names the conversation in the workspace: both keep step.
+ * Imported conversations have none.
+ *
+ * @param {string} id
+ * @param {string} name
+ */
+async function renameSession(id, name) {
+  const { storage } = await connection.opened();
+  const session = await storage.sessions.get(id);
+  if (!session) return;
+  const { userId, targetType, targetId } = session;
+  await storage.sessions.save(id, userId, name, targetType, targetId);
+}
+
+/** @param {Conversation} chosen */
+async function remove(chosen) {
+  const isSure = await confirmWith({
+    title: 'Delete this conversation?',
+    text: `“${titleOf(chosen)}” and everything said in it will be gone from this database. Backups keep it.`,
+    accept: 'Delete',
+  });
+  if (!isSure) return;
+  await told(async () => {
+    const { storage } = await connection.opened();
+    await storage.conversations.delete(chosen.id);
+    await deleteSession(chosen.id);
+    if (conversation.state.value.id === chosen.id) router.go(null);
+  });
+}
+
+/** @param {string} id */
+async function deleteSession(id) {
+  const { storage } = await connection.opened();
+  try {
+    await storage.sessions.delete(id);
+  } catch (error) {
+    if (codeOf(error) !== 'record_not_found') throw error;
+  }
+}

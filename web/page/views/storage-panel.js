@@ -1,0 +1,168 @@
+/** What is durable, where it is kept, and how much room there is. */
+
+import { MODES, describeStatus, durabilityOf } from '../durability.js';
+import { formatBytes, formatCount } from '../format.js';
+import { preferences } from '../preferences.js';
+import { byId, fromTemplate, part, showFacts } from './markup.js';
+import { toast, told } from './toasts.js';
+
+/** @import { StorageStatus } from '../client.js' */
+/** @import { Connection } from '../connection.js' */
+/** @import { StateWords } from '../durability.js' */
+
+export class StoragePanel {
+  #persist = byId('persist', HTMLButtonElement);
+  #flush = byId('flush-now', HTMLButtonElement);
+
+  /** @type {Connection} */
+  #connection;
+
+  /** Whether the release can start without a network. */
+  #offline = 'Not yet';
+
+  /** @param {Connection} connection */
+  constructor(connection) {
+    this.#connection = connection;
+    this.#makeModes();
+    this.#persist.addEventListener('click', () => this.#askToPersist());
+    this.#flush.addEventListener('click', () =>
+      told(async () => {
+        const { storage } = await connection.opened();
+        await storage.flush();
+        await connection.refreshStatus();
+      }),
+    );
+    connection.state.subscribe(({ kind }) => {
+      for (const input of this.#modes()) input.disabled = kind !== 'ready';
+      if (kind === 'booting') this.#showState(WAITING);
+      if (kind === 'failed') this.#showState(FAILED);
+    });
+    connection.status.subscribe((status) => {
+      if (status) this.#show(status);
+    });
+  }
+
+  /** @param {string} text */
+  showOffline(text) {
+    this.#offline = text;
+    const { value: status } = this.#connection.status;
+    if (status) this.#showAbout(status);
+  }
+
+  #makeModes() {
+    const chosen = durabilityOf(preferences.get('durability'));
+    const choices = MODES.map(({ mode, name, text }) => {
+      const element = fromTemplate('choice-template');
+      const input = part(element, 'input', HTMLInputElement);
+      input.name = 'durability';
+      input.value = mode;
+      input.checked = mode === chosen;
+      input.addEventListener('change', () => this.#choose(mode));
+      part(element, 'name').textContent = name;
+      part(element, 'text').textContent = text;
+      return element;
+    });
+    byId('durability').replaceChildren(...choices);
+  }
+
+  #modes() {
+    return /** @type {NodeListOf<HTMLInputElement>} */ (
+      byId('durability').querySelectorAll('input')
+    );
+  }
+
+  /** @param {import('../durability.js').Durability} mode */
+  async #choose(mode) {
+    preferences.set('durability', mode);
+    await told(() => this.#connection.reopen(mode));
+  }
+
+  async #askToPersist() {
+    const isGranted = await navigator.storage.persist();
+    if (!isGranted) {
+      toast(
+        'The browser did not agree yet. It often does once the app is installed or used more.',
+      );
+    }
+    await this.#connection.refreshStatus();
+  }
+
+  /** @param {StorageStatus} status */
+  #show(status) {
+    this.#showState(describeStatus(status));
+    const error = byId('state-error');
+    error.hidden = !status.lastError;
+    error.textContent = status.lastError ?? '';
+    this.#flush.hidden = !status.lastError || status.mode === 'memory';
+    for (const input of this.#modes()) {
+      input.checked = input.value === status.durability;
+    }
+    this.#showSpace(status);
+    this.#showAbout(status);
+  }
+
+  /** @param {StateWords} words */
+  #showState({ tone, word, sentence }) {
+    for (const id of ['state-card', 'state-chip']) byId(id).dataset.tone = tone;
+    byId('state-chip-text').textContent = word;
+    byId('state-word').textContent = word;
+    byId('state-sentence').textContent = sentence;
+  }
+
+  /** @param {StorageStatus} status */
+  #showSpace({ usage, quota, persisted, mode }) {
+    const share = usage !== null && quota ? Math.min(1, usage / quota) : 0;
+    const meter = byId('quota-meter');
+    meter.setAttribute('aria-valuenow', String(Math.round(share * 100)));
+    meter.dataset.tone = share > 0.9 ? 'unsaved' : 'durable';
+    byId('quota-fill').style.width =
+      `${Math.max(share * 100, share > 0 ? 1 : 0)}%`;
+    byId('quota-text').textContent =
+      usage === null || quota === null
+        ? 'The browser does not say how much room there is.'
+        : `${formatBytes(usage)} of ${formatBytes(quota)} that this browser allows.`;
+    byId('persist-text').textContent = persisted
+      ? 'The browser keeps it until you clear it.'
+      : 'The browser may clear it when the disk gets full.';
+    byId('persist-text').hidden = mode === 'memory';
+    const canAsk = 'storage' in navigator && 'persist' in navigator.storage;
+    this.#persist.hidden = Boolean(persisted) || !canAsk || mode === 'memory';
+  }
+
+  /** @param {StorageStatus} status */
+  #showAbout(status) {
+    const { databaseBytes, committedSeq, durableSeq, pendingBytes } = status;
+    showFacts(byId('facts'), [
+      ['Database', formatBytes(databaseBytes)],
+      ['Kept in', PLACES[status.mode] ?? status.mode],
+      ['Committed', `up to ${formatCount(committedSeq)}`],
+      ['Durable', `up to ${formatCount(durableSeq)}`],
+      ['Pending', pendingBytes > 0 ? formatBytes(pendingBytes) : 'nothing'],
+      ['Last error', status.lastError ?? 'none'],
+      ['Tabs connected', String(status.tabs ?? 1)],
+      ['Host', status.sharedHost ? 'shared by all tabs' : 'this tab only'],
+      ['Works offline', this.#offline],
+      ['Release', status.release ?? 'development'],
+    ]);
+  }
+}
+
+/** @type {Record<string, string>} */
+const PLACES = {
+  indexeddb: 'this browser (IndexedDB)',
+  memory: 'memory only',
+};
+
+/** @type {StateWords} */
+const WAITING = {
+  tone: 'waiting',
+  word: 'Starting',
+  sentence: 'The database is being opened.',
+};
+
+/** @type {StateWords} */
+const FAILED = {
+  tone: 'unsaved',
+  word: 'Not open',
+  sentence: 'The database did not open. Nothing was deleted.',
+};
