@@ -111,6 +111,7 @@ def clean(_options: argparse.Namespace, _rest: Sequence[str]) -> int:
     """Only what is in version control, or put here by hand, is left."""
     caches = (".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache")
     made = [VENV, BUILD, DIST, WEB / "node_modules", ROOT / "test-results"]
+    made += (ROOT / "tests").glob("**/node_modules")  # of what bench compares with
     for folder in (*made, *(ROOT / name for name in caches)):
         if folder.exists():
             say(f"removing {folder.relative_to(ROOT)}")
