@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from pyodide_app.storage.changes import ChangeFeed
+    from pyodide_app.storage.migrations import Migration
 
 __all__ = [
     "BatchError",
@@ -253,6 +254,18 @@ class StorageAdapter(Protocol):
 
     async def prepare(self, sql: str) -> Statement:
         """Return *sql* checked and ready to run many times."""
+        ...
+
+    async def migrate(self, history: "Sequence[Migration]") -> "tuple[Migration, ...]":
+        """Bring the schema to the last version in *history*; see `migrations`.
+
+        Raises:
+            SchemaError: The database is from another history, or a newer one.
+        """
+        ...
+
+    async def compact(self) -> int:
+        """Give back the space of what was deleted; return the bytes freed."""
         ...
 
     async def flush(self) -> None:

@@ -33,6 +33,11 @@ class ChangeFeed:
     def __init__(self) -> None:
         self.seq = 0
         self._subscriptions: set[Subscription] = set()
+        self._is_open = True
+
+    def open(self) -> None:
+        """Let subscriptions begin again after `close`."""
+        self._is_open = True
 
     def subscribe(self, tables: Iterable[str] | None = None) -> "Subscription":
         """Return a subscription to *tables*, or to all of them.
@@ -43,17 +48,23 @@ class ChangeFeed:
         subscription = Subscription(
             self, None if tables is None else frozenset(t.lower() for t in tables)
         )
-        self._subscriptions.add(subscription)
+        if self._is_open:
+            self._subscriptions.add(subscription)
+        else:
+            subscription.close()
         return subscription
 
     def publish(self, tables: frozenset[str]) -> None:
         """Tell that a commit wrote *tables*."""
         self.seq += 1
+        if not tables:
+            return
         for subscription in self._subscriptions:
             subscription._offer(tables, self.seq)
 
     def close(self) -> None:
-        """End every subscription."""
+        """End every subscription, and those that come later at once."""
+        self._is_open = False
         for subscription in tuple(self._subscriptions):
             subscription.close()
 

@@ -1,0 +1,189 @@
+"""A database in the browser, on the host's durable volume.
+
+SQLite reads and writes an ordinary file. The volume keeps its pages in memory and
+makes each committed state durable in IndexedDB: within the save interval, or
+before the call returns.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar
+from urllib.parse import quote
+
+from pyodide_app.errors import StorageInUseError
+from pyodide_app.ids import new_id
+from pyodide_app.storage.adapter import Durability, RestorePoint, StorageStatus
+from pyodide_app.storage.adapters.sqlite import ENGINE_PRAGMAS, SqliteAdapter
+from pyodide_app.storage.engine import Engine
+from pyodide_app.storage.volume import Volume, installed_volume
+
+__all__ = ["IndexedDbAdapter"]
+
+# The volume has no file locks between connections of one process, and two of them
+# on one file would destroy it. There is one process per volume, so this is the lock.
+_open_files: set[tuple[int, str]] = set()
+
+
+class IndexedDbAdapter(SqliteAdapter):
+    """A `StorageAdapter` over a file of a `Volume`.
+
+    Args:
+        db_name: Names the database; any text.
+        auto_save: Whether ``batched`` commits become durable by themselves. If
+            not, `flush` and `close` do it.
+        save_interval_ms: How long that may take.
+        durability: See `Durability`.
+        volume: Where the file is; default: the one the browser package installed.
+    """
+
+    kind: ClassVar[str] = "indexeddb"
+    capabilities: ClassVar[frozenset[str]] = frozenset(
+        {
+            "transactions",
+            "persistence",
+            "locks",
+            "concurrent",
+            "json",
+            "prepared",
+            "batch",
+        }
+    )
+
+    def __init__(
+        self,
+        db_name: str = "app-db",
+        *,
+        auto_save: bool = True,
+        save_interval_ms: int = 100,
+        durability: Durability = "batched",
+        volume: Volume | None = None,
+    ) -> None:
+        super().__init__(durability)
+        if not db_name:
+            msg = "db_name must not be empty"
+            raise ValueError(msg)
+        if save_interval_ms < 0:
+            msg = f"save_interval_ms must not be negative, it is {save_interval_ms}"
+            raise ValueError(msg)
+        self.db_name = db_name
+        self._autosave_ms = save_interval_ms if auto_save else None
+        self._given_volume = volume
+        self._claim: tuple[int, str] | None = None
+
+    @property
+    def path(self) -> str:
+        """The database file."""
+        return f"{self._volume.root}/{quote(self.db_name, safe='')}.db"
+
+    def scratch_path(self, name: str) -> str:
+        """Return a path in the volume's scratch folder."""
+        return f"{self._volume.scratch}/{new_id()}-{quote(name, safe='')}"
+
+    async def status(self) -> StorageStatus:
+        """Return what the volume knows of the file."""
+        size = self._engine.size
+        known = dict(self._volume.status(self.path))
+        return StorageStatus(
+            mode="indexeddb",
+            durability=self.durability,
+            committed_seq=_number(known.pop("committedSeq", None)) or 0,
+            durable_seq=_number(known.pop("durableSeq", None)) or 0,
+            pending_bytes=_number(known.pop("pendingBytes", None)) or 0,
+            last_error=_text(known.pop("lastError", None)),
+            last_error_code=_text(known.pop("lastErrorCode", None)),
+            usage=_number(known.pop("usage", None)),
+            quota=_number(known.pop("quota", None)),
+            persisted=_truth(known.pop("persisted", None)),
+            database_bytes=size,
+            details=known,
+        )
+
+    async def restore_points(self) -> list[RestorePoint]:
+        """Return all restore points, newest first."""
+        found = await self._volume.restore_points(self.path)
+        points = [_restore_point(point) for point in found]
+        return sorted(points, key=lambda point: point.created_at, reverse=True)
+
+    async def read_restore_point(self, id: str) -> bytes:
+        """Return the SQLite file of a restore point."""
+        return await self._volume.read_restore_point(id)
+
+    async def delete_restore_point(self, id: str) -> None:
+        """Delete a restore point."""
+        await self._volume.delete_restore_point(id)
+
+    @property
+    def _volume(self) -> Volume:
+        return self._given_volume or installed_volume()
+
+    async def _open_engine(self) -> Engine:
+        claim = (id(self._volume), self.path)
+        if claim in _open_files:
+            raise StorageInUseError(self.db_name)
+        engine = self._connect()
+        _open_files.add(claim)
+        self._claim = claim
+        self._volume.set_autosave(self.path, self._autosave_ms)
+        return engine
+
+    def _connect(self) -> Engine:
+        return Engine(
+            self.path,
+            pragmas=(
+                *ENGINE_PRAGMAS,
+                "locking_mode = EXCLUSIVE",
+                "journal_mode = DELETE",
+                "synchronous = NORMAL",
+            ),
+            # The volume knows a transaction by the life of its journal file.
+            fixed_pragmas=frozenset({"journal_mode", "locking_mode"}),
+            name=self.db_name,
+        )
+
+    def _release(self) -> None:
+        if self._claim is not None:
+            _open_files.discard(self._claim)
+            self._claim = None
+
+    async def _make_durable(self) -> None:
+        await self._volume.flush(strict=self.durability == "strict")
+
+    def _image(self) -> bytes:
+        # With a rollback journal the file is the database at every commit point;
+        # reading it takes one copy where SQLite's serialize takes two.
+        self._engine.ensure_header()
+        return Path(self.path).read_bytes()
+
+    async def _replace(self, staged_path: str) -> None:
+        self._engine.close()
+        try:
+            await self._volume.replace_file(self.path, staged_path)
+        finally:
+            self._engine = self._connect()
+
+    async def _keep(self, reason: str) -> RestorePoint:
+        return _restore_point(await self._volume.keep_restore_point(self.path, reason))
+
+    async def _stage(self, restore_point_id: str, staged_path: str) -> None:
+        await self._volume.stage_restore_point(restore_point_id, staged_path)
+
+
+def _restore_point(point: Mapping[str, object]) -> RestorePoint:
+    return RestorePoint(
+        id=str(point["id"]),
+        reason=str(point["reason"]),
+        created_at=_number(point["createdAt"]) or 0,
+        size=_number(point["size"]) or 0,
+    )
+
+
+def _number(value: object) -> int | None:
+    return int(value) if isinstance(value, int | float) else None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _truth(value: object) -> bool | None:
+    return value if isinstance(value, bool) else None

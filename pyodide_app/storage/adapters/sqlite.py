@@ -1,0 +1,375 @@
+"""What all SQLite adapters share: turns, transactions, commits told and durable.
+
+The engine is synchronous. A statement outside a transaction therefore needs no
+turn of its own: it runs at once, unless a transaction of another task is open.
+"""
+
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import ClassVar, ParamSpec, TypeVar, cast
+
+from pyodide_app.errors import StorageClosedError, StorageError, TransactionError
+from pyodide_app.storage.adapter import (
+    BatchError,
+    BatchOperation,
+    BatchResult,
+    Durability,
+    Parameters,
+    RestorePoint,
+    Row,
+    RunResult,
+    StorageAdapter,
+    StorageStatus,
+)
+from pyodide_app.storage.changes import ChangeFeed
+from pyodide_app.storage.engine import ClosedEngine, Engine
+from pyodide_app.storage.migrations import Migration, migrate
+from pyodide_app.storage.turns import Scope
+
+__all__ = ["ENGINE_PRAGMAS", "PreparedStatement", "SqliteAdapter"]
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+ENGINE_PRAGMAS = ("page_size = 4096", "foreign_keys = ON", "temp_store = MEMORY")
+
+_DURABILITIES = ("batched", "commit", "strict")
+_CLOSED = cast("Engine", ClosedEngine())  # it answers every use by raising
+
+
+class SqliteAdapter(ABC):
+    """A `StorageAdapter` over one `Engine`; a subclass says where that lives.
+
+    Attributes:
+        durability: See `Durability`.
+        changes: Tells after each commit which tables it wrote.
+    """
+
+    kind: ClassVar[str]
+    capabilities: ClassVar[frozenset[str]]
+
+    def __init__(self, durability: Durability) -> None:
+        if durability not in _DURABILITIES:
+            msg = f"durability is one of {', '.join(_DURABILITIES)}, not {durability!r}"
+            raise ValueError(msg)
+        self.durability: Durability = durability
+        self.changes = ChangeFeed()
+        self._engine = _CLOSED
+        self._scope = Scope(self)
+
+    @property
+    def is_open(self) -> bool:
+        """True between `open` and `close`."""
+        return self._engine is not _CLOSED
+
+    # What a subclass says ----------------------------------------------------
+
+    @abstractmethod
+    async def _open_engine(self) -> Engine:
+        """Return the open connection."""
+
+    @abstractmethod
+    def _release(self) -> None:
+        """Give back what `_open_engine` took, after the connection was closed."""
+
+    @abstractmethod
+    async def _make_durable(self) -> None:
+        """Return when everything committed is durable."""
+
+    @abstractmethod
+    async def _replace(self, staged_path: str) -> None:
+        """Carry out `replace_database`. Nobody else can use the connection."""
+
+    @abstractmethod
+    async def _keep(self, reason: str) -> RestorePoint:
+        """Carry out `keep_restore_point`. Nobody else can use the connection."""
+
+    @abstractmethod
+    async def _stage(self, restore_point_id: str, staged_path: str) -> None:
+        """Write a restore point to the file *staged_path*."""
+
+    @abstractmethod
+    def scratch_path(self, name: str) -> str:
+        """Return where a file for `replace_database` may be written."""
+
+    @abstractmethod
+    async def status(self) -> StorageStatus:
+        """Return how safe the data are now."""
+
+    @abstractmethod
+    async def restore_points(self) -> list[RestorePoint]:
+        """Return all restore points, newest first."""
+
+    @abstractmethod
+    async def read_restore_point(self, id: str) -> bytes:
+        """Return the SQLite file of a restore point."""
+
+    @abstractmethod
+    async def delete_restore_point(self, id: str) -> None:
+        """Delete a restore point."""
+
+    # Life --------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Open the database. A second call does nothing."""
+        async with self._alone("open()"):
+            if not self.is_open:
+                self._engine = await self._open_engine()
+                self.changes.open()
+
+    async def close(self) -> None:
+        """Make everything durable and close. A second call does nothing.
+
+        It is closed also if this raises. A transaction begun with ``run("BEGIN")``
+        is rolled back.
+
+        Raises:
+            DurabilityError: The last commits are not durable.
+        """
+        async with self._alone("close()"):
+            if not self.is_open:
+                return
+            try:
+                if self._engine.in_transaction:
+                    self._engine.run("ROLLBACK")
+                await self._make_durable()
+            finally:
+                self._engine.close()
+                self._engine = _CLOSED
+                self._release()
+                self.changes.close()
+
+    # Statements --------------------------------------------------------------
+
+    async def run(self, sql: str, parameters: Parameters = None) -> RunResult:
+        """Run exactly one statement, see `StorageAdapter.run`."""
+        if self._scope.current().turns.is_taken:
+            return await self._in_turn(Engine.run, sql, parameters)
+        result = self._engine.run(sql, parameters)
+        if self._engine.has_committed:
+            await self._committed()
+        return result
+
+    async def get(self, sql: str, parameters: Parameters = None) -> Row | None:
+        """Return the first row, or None."""
+        if self._scope.current().turns.is_taken:
+            return await self._in_turn(Engine.get, sql, parameters)
+        row = self._engine.get(sql, parameters)
+        if self._engine.has_committed:
+            await self._committed()
+        return row
+
+    async def all(self, sql: str, parameters: Parameters = None) -> list[Row]:
+        """Return all rows."""
+        if self._scope.current().turns.is_taken:
+            return await self._in_turn(Engine.all, sql, parameters)
+        rows = self._engine.all(sql, parameters)
+        if self._engine.has_committed:
+            await self._committed()
+        return rows
+
+    async def exec(self, script: str) -> None:
+        """Run every statement of *script*, each on its own."""
+        await self._in_turn(Engine.exec, script)
+
+    async def prepare(self, sql: str) -> "PreparedStatement":
+        """Return *sql* checked and ready to run many times."""
+        await self._in_turn(Engine.check, sql)
+        return PreparedStatement(self, sql)
+
+    # Transactions ------------------------------------------------------------
+
+    async def transaction(self, work: Callable[[StorageAdapter], Awaitable[T]]) -> T:
+        """Return what *work* returns; commit, or roll back if it raises."""
+        outer = await self._take_turn()
+        try:
+            engine = self._engine
+            mark = engine.begin()
+            scope = outer.enter()
+            is_undone = True
+            try:
+                result = await work(self)
+                scope.check()
+                # Tasks that *work* left running inside end their turn first.
+                await scope.turns.take()
+                engine.commit(mark)
+                is_undone = False
+            finally:
+                try:
+                    if is_undone and scope.is_open:
+                        engine.roll_back(mark)
+                finally:
+                    scope.leave(is_undone=is_undone)
+        finally:
+            outer.turns.hand_over()
+        if engine.has_committed:
+            await self._committed()
+        return result
+
+    async def batch(self, operations: Sequence[BatchOperation]) -> BatchResult:
+        """Run *operations* in one transaction; a failing one is left out.
+
+        A statement that fails undoes what it did, so none needs a savepoint.
+        """
+        results: list[RunResult | None] = []
+        errors: list[BatchError] = []
+
+        async def work(adapter: StorageAdapter) -> None:
+            for index, operation in enumerate(operations):
+                result = None
+                try:
+                    result = await adapter.run(
+                        operation.statement, operation.parameters
+                    )
+                except StorageError as error:
+                    errors.append(BatchError(index, error))
+                results.append(result)
+
+        await self.transaction(work)
+        return BatchResult(
+            successful=len(results) - len(errors),
+            failed=len(errors),
+            results=tuple(results),
+            errors=tuple(errors),
+        )
+
+    async def migrate(self, history: Sequence[Migration]) -> tuple[Migration, ...]:
+        """Bring the schema to the last version in *history*."""
+        async with self._alone("migrate()"):
+            try:
+                return migrate(self._engine, history)
+            finally:
+                if self._engine.has_committed:
+                    await self._committed()
+
+    # The whole database ------------------------------------------------------
+
+    async def flush(self) -> None:
+        """Return when everything committed so far is durable."""
+        if not self.is_open:
+            raise StorageClosedError
+        await self._make_durable()
+
+    async def compact(self) -> int:
+        """Give back the space of what was deleted; return the bytes freed."""
+        async with self._alone("compact()"):
+            before = self._engine.size
+            self._engine.run("VACUUM")
+            await self._committed()
+            return before - self._engine.size
+
+    async def export_database(self) -> bytes:
+        """Return a plain SQLite file as of the last commit."""
+        async with self._alone("export_database()"):
+            return self._image()
+
+    async def import_database(self, data: bytes, *, trust_schema: bool = False) -> None:
+        """Replace the database by the SQLite file *data*, after checking it."""
+        # The backup package stands on the adapters; this is the one way back.
+        from pyodide_app.storage.backup import replace_with_backup
+
+        await replace_with_backup(self, data, trust_schema=trust_schema)
+
+    async def replace_database(self, staged_path: str) -> None:
+        """Make the database equal the verified file at *staged_path*."""
+        async with self._alone("replace_database()"):
+            before = self._engine.tables()
+            await self._replace(staged_path)
+            self._engine.take_commit()
+            self.changes.publish(before | self._engine.tables())
+
+    async def keep_restore_point(self, reason: str) -> RestorePoint:
+        """Keep a durable copy of the database as of the last commit."""
+        async with self._alone("keep_restore_point()"):
+            return await self._keep(reason)
+
+    async def restore(self, id: str) -> None:
+        """Make the database equal a restore point, which stays."""
+        staged = self.scratch_path(f"restore-{id}.db")
+        try:
+            await self._stage(id, staged)
+            await self.replace_database(staged)
+        finally:
+            Path(staged).unlink(missing_ok=True)
+
+    def _image(self) -> bytes:
+        """Return the database as a file; no transaction is open."""
+        return self._engine.serialize()
+
+    # Private -----------------------------------------------------------------
+
+    async def _take_turn(self) -> Scope:
+        """Wait for the turn in the scope of this task, and return that scope."""
+        while True:
+            scope = self._scope.current()
+            await scope.turns.take()
+            if scope.is_open:
+                return scope
+            # It ended while this task waited; its place is elsewhere now.
+            scope.turns.hand_over()
+
+    async def _in_turn(self, call: Callable[..., T], *args: object) -> T:
+        """Return ``call(engine, *args)``, run when it is this task's turn."""
+        scope = await self._take_turn()
+        try:
+            return call(self._engine, *args)
+        finally:
+            scope.turns.hand_over()
+            if self.is_open and self._engine.has_committed:
+                await self._committed()
+
+    @contextlib.asynccontextmanager
+    async def _alone(self, what: str) -> AsyncIterator[None]:
+        """Wait until no transaction is open, and let none begin inside."""
+        if self._scope.current() is not self._scope:
+            reason = f"{what} is not possible inside a transaction; end it first"
+            raise TransactionError(reason)
+        await self._scope.turns.take()
+        try:
+            if what not in _ALWAYS and self._engine.in_transaction:
+                reason = f'{what} is not possible after run("BEGIN"); end that first'
+                raise TransactionError(reason)
+            yield
+        finally:
+            self._scope.turns.hand_over()
+
+    async def _committed(self) -> None:
+        """Tell of a commit, and make it durable if that was asked for."""
+        self.changes.publish(self._engine.take_commit())
+        if self.durability != "batched":
+            await self._make_durable()
+
+
+_ALWAYS = frozenset({"open()", "close()"})
+
+
+class PreparedStatement:
+    """A statement that was checked; SQLite's statement cache keeps it compiled."""
+
+    def __init__(self, adapter: SqliteAdapter, sql: str) -> None:
+        self._adapter = adapter
+        self._sql = sql
+        self._is_final = False
+
+    async def run(self, parameters: Parameters = None) -> RunResult:
+        """Run it, see `StorageAdapter.run`."""
+        return await self._live().run(self._sql, parameters)
+
+    async def get(self, parameters: Parameters = None) -> Row | None:
+        """Return the first row, or None."""
+        return await self._live().get(self._sql, parameters)
+
+    async def all(self, parameters: Parameters = None) -> list[Row]:
+        """Return all rows."""
+        return await self._live().all(self._sql, parameters)
+
+    async def finalize(self) -> None:
+        """Release it. Any later call raises `StorageClosedError`."""
+        self._is_final = True
+
+    def _live(self) -> SqliteAdapter:
+        if self._is_final:
+            raise StorageClosedError
+        return self._adapter

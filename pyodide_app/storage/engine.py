@@ -1,0 +1,586 @@
+"""One synchronous SQLite connection: the only module that imports apsw.
+
+Rule 1: each distinct SQL text is prepared once without running it, which tells
+        what it writes, what it binds, and whether it is one statement. Later
+        calls look that up; a call does nothing more that it could do without.
+Rule 2: what a statement writes is told by SQLite's authorizer when it compiles
+        it, so no code of ours runs per row. A statement that is compiled again,
+        because the schema changed, tells it again.
+Rule 3: `take_commit` tells of a commit after it happened. What was rolled back,
+        by us, by a trigger or by a conflict clause, is forgotten.
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import apsw
+
+from pyodide_app.errors import (
+    ConstraintError,
+    NotADatabaseError,
+    ParameterError,
+    SqlError,
+    StorageClosedError,
+    StorageError,
+    StorageInUseError,
+    TransactionError,
+)
+from pyodide_app.storage.adapter import Parameters, Row, RunResult
+from pyodide_app.storage.parameters import bindings_of, distinct_names, refuse_nan
+from pyodide_app.storage.statements import (
+    Action,
+    StatementInfo,
+    effects_of,
+    is_effect,
+)
+
+__all__ = ["SQLITE_VERSION", "ClosedEngine", "Engine", "Mark", "quote_identifier"]
+
+SQLITE_VERSION: Final = apsw.sqlite_lib_version()
+
+_STATEMENT_CACHE = 256
+_KNOWN_LIMIT = 2048
+"""Distinct SQL texts remembered, so that a program that builds texts is bounded."""
+
+_FOREIGN_LENGTH_LIMIT = 256 * 1024 * 1024
+"""Longest value, in bytes, read from a file that came from elsewhere."""
+
+# Binds NULL to everything, to prepare a statement whose values are not known yet.
+_NO_VALUES: Any = apsw._null_bindings  # type: ignore[attr-defined]  # not in the stub
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Names what `Engine.begin` began.
+
+    Attributes:
+        depth: Number of transactions and savepoints it began inside of.
+    """
+
+    depth: int
+    is_savepoint: bool
+
+    @property
+    def name(self) -> str:
+        """The savepoint's name."""
+        return f"pyodide_app_{self.depth}"
+
+
+class Engine:
+    """One open connection.
+
+    Args:
+        path: A file, or ``:memory:``.
+        pragmas: Run in order after opening.
+        fixed_pragmas: Names of pragmas that no statement may change afterwards.
+        name: What to call the database in errors.
+        busy_timeout_ms: How long to wait for another process.
+        read_only: Never write to the file.
+
+    Attributes:
+        has_committed: True if something was committed since `take_commit`.
+
+    Raises:
+        NotADatabaseError: The file is something else.
+        StorageInUseError: Another process holds it.
+        SqlError: It cannot be opened.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        pragmas: Sequence[str] = (),
+        fixed_pragmas: frozenset[str] = frozenset(),
+        name: str | None = None,
+        busy_timeout_ms: int = 0,
+        read_only: bool = False,
+    ) -> None:
+        self._name = name or path
+        self._fixed_pragmas = fixed_pragmas
+        self._known: dict[str, StatementInfo] = {}
+        self._columns: dict[tuple[Any, ...], tuple[str, ...]] = {}
+        self._actions: list[Action] = []
+        self._depth = 0
+        self._is_void = False
+        self._touched: set[str] = set()
+        self._has_written = False
+        self._committed: set[str] = set()
+        self.has_committed = False
+        self._connection = self._connect(path, pragmas, busy_timeout_ms, read_only)
+        self._cursor = self._connection.cursor()
+        self._connection.authorizer = self._authorize
+
+    @classmethod
+    def open_foreign(cls, path: str) -> "Engine":
+        """Open a file that came from elsewhere, to be looked at only.
+
+        No trigger and no view of it can run, no function in its schema is
+        trusted, and damaged cells are found instead of followed.
+        """
+        engine = cls(
+            path,
+            read_only=True,
+            pragmas=("cell_size_check = ON", "query_only = ON", "mmap_size = 0"),
+        )
+        raw = engine._connection
+        raw.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
+        raw.config(apsw.SQLITE_DBCONFIG_ENABLE_VIEW, 0)
+        raw.limit(apsw.SQLITE_LIMIT_LENGTH, _FOREIGN_LENGTH_LIMIT)
+        raw.limit(apsw.SQLITE_LIMIT_ATTACHED, 0)
+        return engine
+
+    def close(self) -> None:
+        """Close the connection; an open transaction is rolled back."""
+        self._connection.authorizer = None
+        self._connection.close()
+
+    def __enter__(self) -> "Engine":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Statements --------------------------------------------------------------
+
+    def run(self, sql: str, parameters: Parameters = None) -> RunResult:
+        """Run one statement to its end."""
+        info = self._known.get(sql) or self._learn(sql)
+        connection = self._connection
+        try:
+            bindings = self._bindings(info, sql, parameters)
+            before = connection.total_changes()
+            cursor = self._cursor.execute(sql, bindings)
+            if info.has_columns:
+                for _ in cursor:
+                    pass
+            changes = 0
+            if not info.writes_rows:
+                self._note(sql, info)
+            elif connection.total_changes() != before:
+                changes = connection.changes()
+                self._note(sql, info)
+            return RunResult(changes, connection.last_insert_rowid() or None)
+        except Exception as error:
+            raise self._failed(error, sql) from error
+
+    def get(self, sql: str, parameters: Parameters = None) -> Row | None:
+        """Return the first row, or None; what only reads, reads no further."""
+        info = self._known.get(sql) or self._learn(sql)
+        if info.writes or info.control:
+            rows = self.all(sql, parameters)
+            return rows[0] if rows else None
+        try:
+            bindings = self._bindings(info, sql, parameters)
+            cursor = self._connection.execute(sql, bindings)
+            row = cursor.fetchone()
+            if row is None:
+                return None
+            return dict(zip(self._names(cursor.get_description()), row, strict=True))
+        except Exception as error:
+            raise self._failed(error, sql) from error
+
+    def all(self, sql: str, parameters: Parameters = None) -> list[Row]:
+        """Return every row."""
+        info = self._known.get(sql) or self._learn(sql)
+        connection = self._connection
+        rows: list[Row] = []
+        try:
+            bindings = self._bindings(info, sql, parameters)
+            before = connection.total_changes()
+            cursor = connection.execute(sql, bindings)
+            with contextlib.suppress(apsw.ExecutionCompleteError):
+                names = self._names(cursor.get_description())
+                rows = [dict(zip(names, row, strict=True)) for row in cursor]
+            if not info.writes_rows or connection.total_changes() != before:
+                self._note(sql, info)
+            return rows
+        except Exception as error:
+            raise self._failed(error, sql) from error
+
+    def exec(self, script: str) -> None:
+        """Run every statement of *script*, each on its own.
+
+        If one fails, those before it stand, except that a transaction which the
+        script itself began is rolled back.
+        """
+        was_in_transaction = self._connection.in_transaction
+        previous: StatementInfo | None = None
+
+        def trace(cursor: apsw.Cursor, text: str, _bindings: object) -> bool:
+            nonlocal previous
+            if previous is not None:
+                self._note(None, previous)
+            if cursor.bindings_count:
+                reason = "exec() binds no parameters; use run()"
+                raise ParameterError(reason, text)
+            previous = self._describe(cursor)
+            self._check_control(previous)
+            return True
+
+        cursor = self._connection.cursor()
+        cursor.exec_trace = trace
+        try:
+            for _ in cursor.execute(script, _NO_VALUES):
+                pass
+            if previous is not None:
+                self._note(None, previous)
+        except Exception as error:
+            failure = self._failed(error, script)
+            if self._connection.in_transaction and not was_in_transaction:
+                self._connection.execute("ROLLBACK")
+                self._forget()
+            raise failure from error
+        finally:
+            self._actions.clear()
+
+    def check(self, sql: str) -> None:
+        """Raise what SQLite says against *sql* before it runs."""
+        if sql not in self._known:
+            self._learn(sql)
+
+    # Transactions ------------------------------------------------------------
+
+    @property
+    def in_transaction(self) -> bool:
+        """True between a BEGIN and its end, whoever began."""
+        return self._connection.in_transaction
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit what happens inside, or undo it if it raises."""
+        mark = self.begin()
+        try:
+            yield
+            self.commit(mark)
+        except BaseException:
+            self.roll_back(mark)
+            raise
+
+    def begin(self) -> Mark:
+        """Begin a transaction, or a savepoint within one; return its mark."""
+        mark = Mark(self._depth, is_savepoint=self._connection.in_transaction)
+        self._control(
+            f"SAVEPOINT {mark.name}" if mark.is_savepoint else "BEGIN IMMEDIATE"
+        )
+        self._depth += 1
+        return mark
+
+    def commit(self, mark: Mark) -> None:
+        """End what `begin` began. If it raises, `roll_back` must follow."""
+        self._check_void()
+        self._control(f"RELEASE {mark.name}" if mark.is_savepoint else "COMMIT")
+        self._leave(mark)
+        self._settle()
+
+    def roll_back(self, mark: Mark) -> None:
+        """Undo what happened since `begin`, and what was begun inside it."""
+        # A RAISE(ROLLBACK) trigger has already ended the transaction; a second
+        # ROLLBACK would replace the real error by "no transaction is active".
+        if not self._connection.in_transaction:
+            self._forget()
+        elif mark.is_savepoint:
+            self._control(f"ROLLBACK TO {mark.name}")
+            self._control(f"RELEASE {mark.name}")
+        else:
+            self._control("ROLLBACK")
+            self._forget()
+        self._leave(mark)
+
+    def take_commit(self) -> frozenset[str]:
+        """Return the tables that commits since the last call wrote."""
+        tables = frozenset(self._committed)
+        self._committed.clear()
+        self.has_committed = False
+        return tables
+
+    # The whole database ------------------------------------------------------
+
+    @property
+    def size(self) -> int:
+        """Bytes in the database."""
+        return self._pragma("page_count") * self._pragma("page_size")
+
+    def tables(self) -> frozenset[str]:
+        """Return the names of all tables, without SQLite's own."""
+        rows = self._connection.execute(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' "
+            "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+        )
+        return frozenset(str(name) for (name,) in rows)
+
+    def ensure_header(self) -> None:
+        """Make sure that the file is not empty, so that it is known by its header."""
+        if self._pragma("page_count") == 0:
+            self.run("PRAGMA user_version = 0")
+
+    def serialize(self) -> bytes:
+        """Return the database as a file that needs no WAL."""
+        self.ensure_header()
+        image = bytearray(self._connection.serialize("main"))
+        # Bytes 18 and 19 say "WAL"; a reader without write access needs "legacy".
+        # Source: https://sqlite.org/fileformat2.html#file_format_version_numbers
+        image[18:20] = b"\x01\x01"
+        return bytes(image)
+
+    def copy_from(self, path: str) -> None:
+        """Make this database equal the file at *path*, in one transaction.
+
+        Raises:
+            StorageError: It failed; this database is as it was.
+        """
+        page_size = self._pragma("page_size")
+        try:
+            with contextlib.closing(apsw.Connection(path)) as source:
+                if source.pragma("page_size") != page_size:
+                    # A copy cannot change the page size of its target.
+                    source.pragma("journal_mode", "DELETE")
+                    source.pragma("page_size", page_size)
+                    source.execute("VACUUM")
+                with self._connection.backup("main", source, "main") as backup:
+                    backup.step(-1)
+        except Exception as error:
+            raise _translated(error, "", self._name) from error
+        self._known.clear()
+        self._committed |= self.tables()
+        self.has_committed = True
+
+    # Private -----------------------------------------------------------------
+
+    def _connect(
+        self, path: str, pragmas: Sequence[str], busy_timeout_ms: int, read_only: bool
+    ) -> apsw.Connection:
+        flags = (
+            apsw.SQLITE_OPEN_READONLY
+            if read_only
+            else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+        )
+        connection = None
+        try:
+            connection = apsw.Connection(
+                path, flags=flags, statementcachesize=_STATEMENT_CACHE
+            )
+            connection.set_busy_timeout(busy_timeout_ms)
+            connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+            connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
+            for pragma in pragmas:
+                connection.execute(f"PRAGMA {pragma}").fetchall()
+            # Opening reads nothing; this fails if the file is no database.
+            connection.execute("SELECT 1 FROM sqlite_schema").fetchone()
+            return connection
+        except Exception as error:
+            if connection is not None:
+                connection.close()
+            raise _translated(error, "", self._name) from error
+
+    def _authorize(
+        self,
+        action: int,
+        first: str | None,
+        second: str | None,
+        schema: str | None,
+        _source: str | None,
+    ) -> int:
+        if is_effect(action):
+            self._actions.append((action, first, second, schema))
+        elif (
+            second is not None
+            and action == apsw.SQLITE_PRAGMA
+            and first in self._fixed_pragmas
+        ):
+            return apsw.SQLITE_DENY
+        return apsw.SQLITE_OK
+
+    def _learn(self, sql: str) -> StatementInfo:
+        """Prepare *sql* without running it, and remember what it is."""
+        if not isinstance(sql, str):
+            msg = f"sql must be str, not {type(sql).__name__}"
+            raise TypeError(msg)
+        first, info = self._prepare(sql)
+        if info is None:
+            reason = "there is no statement in the text"
+            raise SqlError(reason, sql=sql)
+        if len(first) < len(sql) and self._prepare(sql[len(first) :])[1]:
+            reason = "the text holds more than one statement; use exec()"
+            raise SqlError(reason, sql=sql)
+        if len(self._known) >= _KNOWN_LIMIT:
+            self._known.clear()
+        self._known[sql] = info
+        return info
+
+    def _prepare(self, sql: str) -> tuple[str, StatementInfo | None]:
+        """Return the first statement's text, and what it is if it is not empty."""
+        first, info = "", None
+
+        def trace(cursor: apsw.Cursor, text: str, _bindings: object) -> bool:
+            nonlocal first, info
+            first = text
+            info = self._describe(cursor) if cursor.has_vdbe else None
+            return False
+
+        cursor = self._connection.cursor()
+        cursor.exec_trace = trace
+        try:
+            cursor.execute(sql, _NO_VALUES)
+        except apsw.ExecTraceAbort:
+            pass
+        except Exception as error:
+            raise self._failed(error, sql) from error
+        finally:
+            self._actions.clear()
+        return first, info
+
+    def _describe(self, cursor: apsw.Cursor) -> StatementInfo:
+        """Return what the statement is that *cursor* has just prepared."""
+        tables, defines, control = effects_of(self._actions)
+        self._actions.clear()
+        writes = not cursor.is_readonly
+        return StatementInfo(
+            tables=tables,
+            writes=writes,
+            writes_rows=writes and bool(tables) and not defines,
+            control=control,
+            names=cursor.bindings_names,
+            has_columns=bool(cursor.get_description()),
+        )
+
+    def _bindings(self, info: StatementInfo, sql: str, parameters: Parameters) -> Any:  # noqa: ANN401  # what apsw takes
+        if self._depth:
+            self._check_void()
+            if info.control:
+                self._check_control(info)
+        kind = parameters.__class__
+        if kind is tuple or kind is list:
+            refuse_nan(parameters, sql)  # type: ignore[arg-type]  # a sequence
+            return parameters
+        return bindings_of(parameters, info.names, sql)
+
+    def _names(self, description: tuple[Any, ...]) -> tuple[str, ...]:
+        names = self._columns.get(description)
+        if names is None:
+            if len(self._columns) >= _KNOWN_LIMIT:
+                self._columns.clear()
+            names = distinct_names([column[0] for column in description])
+            self._columns[description] = names
+        return names
+
+    def _note(self, sql: str | None, info: StatementInfo) -> None:
+        """Note what a statement did that has run."""
+        if self._actions:
+            # SQLite compiled it again, or FTS5 compiled statements of its own.
+            tables, _, _ = effects_of(self._actions)
+            self._actions.clear()
+            if info.writes and not tables <= info.tables:
+                info = replace(info, tables=info.tables | tables)
+                if sql is not None:
+                    self._known[sql] = info
+        if info.writes:
+            self._touched |= info.tables
+            self._has_written = True
+        elif info.control == "ROLLBACK" and not self._connection.in_transaction:
+            self._forget()
+        if self._has_written:
+            self._settle()
+
+    def _settle(self) -> None:
+        """What was written has been committed, if no transaction is open."""
+        if self._has_written and not self._connection.in_transaction:
+            self._committed |= self._touched
+            self.has_committed = True
+            self._forget()
+
+    def _forget(self) -> None:
+        self._touched.clear()
+        self._has_written = False
+
+    def _leave(self, mark: Mark) -> None:
+        self._depth = mark.depth
+        if mark.depth == 0:
+            self._is_void = False
+
+    def _check_void(self) -> None:
+        if self._is_void:
+            reason = "SQLite has rolled this transaction back; run all of it again"
+            raise TransactionError(reason)
+
+    def _check_control(self, info: StatementInfo) -> None:
+        if self._depth and info.control in {"BEGIN", "COMMIT", "ROLLBACK"}:
+            reason = (
+                f"{info.control} inside transaction() would end what it does not "
+                "own; return or raise instead, or nest transaction()"
+            )
+            raise TransactionError(reason)
+
+    def _control(self, sql: str) -> None:
+        try:
+            self._cursor.execute(sql)
+        except Exception as error:
+            raise self._failed(error, sql) from error
+        finally:
+            self._actions.clear()
+
+    def _pragma(self, name: str) -> int:
+        return int(self._connection.pragma(name))
+
+    def _failed(self, error: Exception, sql: str) -> Exception:
+        """Return the error to raise; forget what SQLite has rolled back."""
+        self._actions.clear()
+        if not self._connection.in_transaction:
+            self._forget()
+            self._is_void = self._depth > 0
+        return _translated(error, sql, self._name)
+
+
+class ClosedEngine:
+    """Stands where no connection is open: every use says so."""
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # never returns
+        raise StorageClosedError
+
+
+def quote_identifier(name: str) -> str:
+    """Return *name* as SQL that names exactly it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _translated(error: Exception, sql: str, name: str) -> Exception:
+    """Return *error* as one of ours; what is no fault of SQLite's stays."""
+    if isinstance(error, StorageError):
+        return error
+    if isinstance(error, apsw.Error):
+        return _translated_sqlite(error, sql, name)
+    if isinstance(error, UnicodeDecodeError):
+        reason = "a stored text is not valid UTF-8; read it with CAST(… AS BLOB)"
+        return SqlError(reason, "SQLITE_ERROR", sql)
+    if isinstance(error, UnicodeEncodeError):
+        reason = "a text holds half a surrogate pair, which UTF-8 cannot store"
+        return ParameterError(reason, sql)
+    if isinstance(error, OverflowError):
+        return ParameterError("an integer does not fit into 64 bits", sql)
+    if isinstance(error, TypeError | ValueError | KeyError):
+        return ParameterError(f"a value cannot be bound: {error}", sql)
+    return error
+
+
+def _translated_sqlite(error: apsw.Error, sql: str, name: str) -> StorageError:
+    if isinstance(error, apsw.BindingsError):
+        return ParameterError(str(error), sql)
+    if isinstance(error, apsw.ConstraintError):
+        return ConstraintError(str(error), _code_of(error), sql)
+    if isinstance(error, apsw.NotADBError):
+        return NotADatabaseError(name)
+    if isinstance(error, apsw.BusyError | apsw.LockedError) and not sql:
+        return StorageInUseError(name)
+    if isinstance(error, apsw.ConnectionClosedError | apsw.CursorClosedError):
+        return StorageClosedError()
+    return SqlError(str(error), _code_of(error), sql)
+
+
+def _code_of(error: apsw.Error) -> str:
+    number = getattr(error, "extendedresult", apsw.SQLITE_ERROR)
+    name = apsw.mapping_extended_result_codes.get(
+        number, apsw.mapping_result_codes.get(number, "SQLITE_ERROR")
+    )
+    return str(name)
