@@ -33,9 +33,9 @@ const marked = new Marked({
   renderer: {
     html: ({ text }) => escapeHtml(text),
     checkbox: ({ checked }) => (checked ? '☑ ' : '☐ '),
-    // The conversation's title is the page's first heading.
+    // The page has its one first heading: the conversation's title.
     heading({ tokens, depth }) {
-      const level = Math.min(depth + 1, 6);
+      const level = Math.max(depth, 2);
       return `<h${level}>${this.parser.parseInline(tokens)}</h${level}>`;
     },
     image({ href, text }) {

@@ -120,9 +120,10 @@ export class OpenConversation {
       const opened = await this.#connection.opened();
       answer.signal.throwIfAborted();
       if (!conversation) {
-        await create(opened, { id, personaId, title: titleFrom(text) });
+        const title = titleFrom(text);
+        const created = await create(opened, { id, personaId, title });
         if (!stay.aborted) {
-          this.#set({ id });
+          this.#set({ id, conversation: created });
           on.created(id);
         }
       }
@@ -309,8 +310,11 @@ function fresh(id, personaId = DEFAULT_PERSONA) {
  * @param {{ id: string, personaId: string, title: string }} conversation
  */
 async function create({ storage }, { id, personaId, title }) {
-  await storage.conversations.save(id, USER_ID, personaId, [], { title });
+  const created = await storage.conversations.save(id, USER_ID, personaId, [], {
+    title,
+  });
   await storage.sessions.save(id, USER_ID, title, 'persona', personaId);
+  return created;
 }
 
 /**

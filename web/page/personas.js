@@ -52,7 +52,7 @@ export class Personas {
 function readableId(/** @type {string} */ id) {
   const words = id
     .replaceAll(/[-_]+/g, ' ')
-    .replace(/ persona$/, '')
+    .replace(/^default | persona$/g, '')
     .trim();
   return words === ''
     ? 'Agent'

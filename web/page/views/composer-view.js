@@ -55,8 +55,9 @@ export class ComposerView {
     this.#onInput();
   }
 
+  /** On touch a focus brings up the keyboard: there it is the person's to ask. */
   focus() {
-    this.#text.focus();
+    if (!isTouch()) this.#text.focus();
   }
 
   #onInput() {
@@ -70,7 +71,7 @@ export class ComposerView {
     if (event.key !== 'Enter' || event.isComposing || event.shiftKey) return;
     const isForced = event.ctrlKey || event.metaKey;
     // On a touch keyboard Enter is the only way to break a line.
-    if (!isForced && matchMedia('(pointer: coarse)').matches) return;
+    if (!isForced && isTouch()) return;
     event.preventDefault();
     void this.#submit();
   }
@@ -143,3 +144,5 @@ export class ComposerView {
     this.#text.style.height = `${this.#text.scrollHeight}px`;
   }
 }
+
+const isTouch = () => matchMedia('(pointer: coarse)').matches;

@@ -3,7 +3,7 @@
 import { MODES, describeStatus, durabilityOf } from '../durability.js';
 import { formatBytes, formatCount } from '../format.js';
 import { preferences } from '../preferences.js';
-import { byId, fromTemplate, part, showFacts } from './markup.js';
+import { byId, fromTemplate, messageOf, part, showFacts } from './markup.js';
 import { toast, told } from './toasts.js';
 
 /** @import { StorageStatus } from '../client.js' */
@@ -92,7 +92,7 @@ export class StoragePanel {
     this.#showState(describeStatus(status));
     const error = byId('state-error');
     error.hidden = !status.lastError;
-    error.textContent = status.lastError ?? '';
+    error.textContent = status.lastError ? messageOf(status.lastError) : '';
     this.#flush.hidden = !status.lastError || status.mode === 'memory';
     for (const input of this.#modes()) {
       input.checked = input.value === status.durability;

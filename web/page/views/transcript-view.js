@@ -18,6 +18,9 @@ import { announce, byId } from './markup.js';
 const WINDOW = 60;
 const MORE = 120;
 
+/** How long a message that was looked for stands out. */
+const FOUND_MS = 2000;
+
 /** In pixels: nearer to the end than this, the reader is there. */
 const AT_END = 90;
 
@@ -165,13 +168,8 @@ export class TranscriptView {
     const { element } = this.#drawn[index - this.#from].view;
     this.#sought = null;
     element.scrollIntoView({ block: 'start' });
-    element.classList.remove('found');
     element.classList.add('found');
-    element.addEventListener(
-      'animationend',
-      () => element.classList.remove('found'),
-      { once: true },
-    );
+    setTimeout(() => element.classList.remove('found'), FOUND_MS);
     element.tabIndex = -1;
     element.focus({ preventScroll: true });
   }
