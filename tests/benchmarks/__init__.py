@@ -1,0 +1,1 @@
+"""Measured side by side with the original TypeScript adapter, in one browser."""

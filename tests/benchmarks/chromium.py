@@ -1,0 +1,159 @@
+"""One Chromium on an empty profile, and the sides that run in its pages.
+
+Memory is the proportional set size (PSS) that Linux counts for the browser's
+processes: unlike `performance.measureUserAgentSpecificMemory`, it needs no page
+that is isolated from other origins, which neither app is as people use it, and it
+contains what IndexedDB keeps outside JavaScript's heap. A page that is shared by
+several processes counts once.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import BrowserContext, Page, Playwright
+
+from tools.browsers import CHROMIUM_ARGS, find_chromium
+from tools.commands import say
+
+__all__ = ["Chromium", "Memory", "OpenSide", "Side"]
+
+# The same for all sides: without it, garbage would be measured as memory.
+_COLLECT = "--js-flags=--expose-gc"
+
+_OPEN = """async ([module, name]) => {
+  const { createSide } = await import(module);
+  globalThis.side = await createSide(name);
+}"""
+
+# After a collection, for memory to go back to the system.
+_SETTLE_MS = 1_500
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the systems compared.
+
+    Attributes:
+        name: Short; ``ours`` or the name of a peer.
+        module: Address of the module that makes it in a page.
+    """
+
+    name: str
+    module: str
+
+    @property
+    def is_ours(self) -> bool:
+        """True for the system that this project is."""
+        return self.name == "ours"
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Bytes in use.
+
+    Attributes:
+        renderers: By the processes that run pages and workers.
+        browser: By all processes, with the one that writes IndexedDB's files.
+    """
+
+    renderers: int
+    browser: int
+
+
+class OpenSide:
+    """A side in a page of its own."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+
+    def call(self, method: str, **arguments: object) -> Any:
+        """Return what *method* of the side answers."""
+        script = "([method, args]) => side(method, args)"
+        return self._page.evaluate(script, [method, arguments])
+
+    def settle(self) -> None:
+        """Collect garbage and let memory go back to the system."""
+        self.call("collect")
+        self._page.wait_for_timeout(_SETTLE_MS)
+
+
+class Chromium:
+    """The one browser in which all sides are measured.
+
+    Args:
+        playwright: Running.
+        profile: An empty folder.
+        url: Of the server, without a slash at its end.
+    """
+
+    def __init__(self, playwright: Playwright, profile: Path, url: str) -> None:
+        self._url = url
+        self._context: BrowserContext = playwright.chromium.launch_persistent_context(
+            profile,
+            executable_path=_executable(playwright),
+            args=[*CHROMIUM_ARGS, _COLLECT],
+        )
+        browser = self._context.browser
+        assert browser is not None
+        self.version = browser.version
+        self._session = browser.new_browser_cdp_session()
+
+    @contextmanager
+    def open(self, side: Side) -> Iterator[OpenSide]:
+        """A new page with *side* in it, closed afterwards."""
+        page = self._context.new_page()
+        page.on("pageerror", lambda error: say(f"page error: {error}"))
+        page.on("crash", lambda _: say("the page has crashed"))
+        try:
+            page.goto(f"{self._url}/bench/sides/blank.html")
+            page.evaluate(_OPEN, [side.module, side.name])
+            yield OpenSide(page)
+        finally:
+            page.close()
+
+    def memory(self) -> Memory:
+        """What the browser uses now."""
+        answer = self._session.send("SystemInfo.getProcessInfo")
+        sizes = [
+            (process["type"], _proportional_set_size(process["id"]))
+            for process in answer["processInfo"]
+        ]
+        return Memory(
+            renderers=sum(size for kind, size in sizes if kind == "renderer"),
+            browser=sum(size for _, size in sizes),
+        )
+
+    def close(self) -> None:
+        """End the browser."""
+        self._context.close()
+
+    def __enter__(self) -> "Chromium":
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+
+def _executable(playwright: Playwright) -> str | None:
+    """None for Playwright's own Chromium, which comes first."""
+    if Path(playwright.chromium.executable_path).exists():
+        return None
+    return find_chromium()
+
+
+def _proportional_set_size(pid: int) -> int:
+    """Return the bytes of process *pid*, 0 if it has just ended.
+
+    Source: proc_pid_smaps(5)
+    """
+    try:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii")
+    except OSError:
+        return 0
+    fields: Mapping[str, str] = dict(
+        line.split(":", 1) for line in text.splitlines()[1:] if ":" in line
+    )
+    return int(fields["Pss"].split()[0]) * 1024

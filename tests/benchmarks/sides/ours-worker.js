@@ -1,0 +1,101 @@
+/**
+ * Our side's host: it starts as `/worker/host.js` does, from the same modules of
+ * dist/, but opens a volume of its own and runs `workloads.py` instead of serving
+ * tabs.
+ */
+
+import { bootPyodide, mountVolume } from '/worker/pyodide-host.js';
+import { createPythonDispatch } from '/worker/python-dispatch.js';
+import { Volume } from '/worker/volume.js';
+import { countWrittenBytes, writtenBytes } from './written-bytes.js';
+
+countWrittenBytes();
+
+const text = async (path) => (await fetch(path)).text();
+const sources = Promise.all([
+  text('/bench/sides/workloads.py'),
+  text('/bench/data/workload.json'),
+]);
+
+let volume = null;
+let pyodide = null;
+let side = null;
+
+/** What the host does between two moments: see `start` in host.js. */
+const openVolume = (name) =>
+  Volume.open(name, {
+    events: { sealed() {}, settled() {}, changed() {} },
+  });
+
+const boot = async () => {
+  pyodide = await bootPyodide(() => {});
+  return pyodide;
+};
+
+const attach = async () => {
+  mountVolume(pyodide, volume);
+  await createPythonDispatch(pyodide, volume, {});
+};
+
+const load = async () => {
+  const [source, workload] = await sources;
+  const names = pyodide.toPy({ __name__: 'workloads' });
+  pyodide.runPython(source, { globals: names, filename: 'workloads.py' });
+  side = names.get('Side')(workload);
+};
+
+const inPython = async (method, args) =>
+  JSON.parse(await side.call(method, JSON.stringify(args)));
+
+const withRows = async (method, args) =>
+  inPython(method, { ...args, rows: await text('/bench/data/rows.json') });
+
+const methods = {
+  /** With `warm`, Python runs before the clock does. */
+  async start({ database, warm, durability }) {
+    await sources;
+    if (warm) {
+      await boot();
+      await load();
+    }
+    const began = performance.now();
+    if (warm) volume = await openVolume(database);
+    else [volume] = await Promise.all([openVolume(database), boot()]);
+    const opened = performance.now();
+    await attach();
+    if (!side) await load();
+    await inPython('open', { durability });
+    const ended = performance.now();
+    return { ms: ended - began, volumeMs: opened - began };
+  },
+
+  async update({ count }) {
+    const before = writtenBytes();
+    const { ms } = await inPython('update', { count });
+    return { ms, bytes: (writtenBytes() - before) / count };
+  },
+
+  insert: () => withRows('insert', {}),
+  conversations: (args) => withRows('conversations', args),
+
+  async collect() {
+    await inPython('collect', {});
+    globalThis.gc?.();
+    return null;
+  },
+
+  async close() {
+    await inPython('close', {});
+    await volume.close();
+    return null;
+  },
+};
+
+globalThis.onmessage = async ({ data: { method, args } }) => {
+  try {
+    const call = methods[method] ?? ((given) => inPython(method, given));
+    globalThis.postMessage({ result: await call(args) });
+  } catch (error) {
+    globalThis.postMessage({ error: String(error.stack ?? error) });
+  }
+};

@@ -1,0 +1,157 @@
+"""Our side: what the benchmark asks for, as Python that a developer would write.
+
+It runs in the host, inside Pyodide, over the public `StorageAdapter`. Times are
+taken here, so they contain all Python there is between a call and its answer.
+"""
+
+import gc
+import json
+from time import perf_counter
+from typing import Any
+
+from pyodide_app.storage import create_agentos_storage
+from pyodide_app.storage.adapter import Durability, StorageAdapter
+from pyodide_app.storage.adapters.indexeddb import IndexedDbAdapter
+
+__all__ = ["Side"]
+
+_IS_NEW = "SELECT 1 FROM sqlite_schema WHERE name = 'conversation_events'"
+
+
+class Side:
+    """One open database and the workload.
+
+    Args:
+        workload: Text of ``workload.json``.
+    """
+
+    def __init__(self, workload: str) -> None:
+        self._workload: dict[str, Any] = json.loads(workload)
+        self._adapter: StorageAdapter | None = None
+        self._next = 0
+
+    async def call(self, method: str, arguments: str) -> str:
+        """Return the result of *method* as JSON."""
+        return json.dumps(await getattr(self, method)(**json.loads(arguments)))
+
+    async def open(self, durability: Durability) -> None:
+        """Open the database in *durability* and answer a first query."""
+        await self.close()
+        adapter = IndexedDbAdapter("bench", durability=durability)
+        await adapter.open()
+        if not await adapter.get(_IS_NEW):
+            await adapter.exec(self._workload["schema"])
+        await adapter.all(self._workload["first"])
+        self._adapter = adapter
+
+    async def fill(self, bytes: int) -> dict[str, Any]:
+        """Grow to at least *bytes*, all of it durable."""
+        described = await self.describe()
+        while described["size"] < bytes:
+            await self._open.run(self._workload["fill"], [self._workload["text"]])
+            described = await self.describe()
+        await self._open.flush()
+        return described
+
+    async def describe(self) -> dict[str, Any]:
+        """Return the size and the number of rows."""
+        size = await self._open.get(self._workload["size"])
+        rows = await self._open.get(self._workload["rows"])
+        return {**(size or {}), **(rows or {})}
+
+    async def update(self, count: int) -> dict[str, Any]:
+        """*count* times: update one row, as durable as the adapter promises."""
+        adapter = self._open
+        rows = (await self.describe())["rows"]
+        sql, updates = self._workload["update"], self._workload["updates"]
+        began = perf_counter()
+        for _ in range(count):
+            data, place = updates[self._next % len(updates)]
+            self._next += 1
+            await adapter.run(sql, [data, 1 + int(place * rows)])
+        return {"ms": (perf_counter() - began) * 1000 / count}
+
+    async def insert(self, rows: str) -> dict[str, Any]:
+        """All *rows* in one transaction, each awaited."""
+        values = json.loads(rows)
+        sql = self._workload["insert"]
+
+        async def work(transaction: StorageAdapter) -> None:
+            for row in values:
+                await transaction.run(sql, row)
+
+        began = perf_counter()
+        await self._open.transaction(work)
+        committed = perf_counter()
+        await self._open.flush()
+        durable = perf_counter()
+        return {
+            "ms": (committed - began) * 1000,
+            "durableMs": (durable - began) * 1000,
+        }
+
+    async def select(self) -> dict[str, Any]:
+        """Get rows by key, each awaited."""
+        adapter, sql, found = self._open, self._workload["select"], 0
+        began = perf_counter()
+        for key in self._workload["keys"]:
+            if await adapter.get(sql, [key]):
+                found += 1
+        return {"ms": (perf_counter() - began) * 1000, "found": found}
+
+    async def conversations(
+        self, rows: str, conversations: int, appends: int
+    ) -> dict[str, Any]:
+        """Fill an AgentOS storage from *rows*; append, load and search in it."""
+        values = json.loads(rows)
+        storage = await create_agentos_storage(
+            platform="web", db_name="bench-conversations", durability="commit"
+        )
+        try:
+            size = len(values) // conversations
+            for number in range(conversations):
+                events = [
+                    {"type": "user_message", "text": json.loads(data)["text"]}
+                    for _, _, data, _ in values[number * size : (number + 1) * size]
+                ]
+                await storage.conversations.save(f"c-{number}", "u", "p", events)
+            event = {"type": "user_message", "text": "a needle in the haystack"}
+            began = perf_counter()
+            for number in range(appends):
+                await storage.conversations.append(f"c-{number % conversations}", event)
+            appended = perf_counter()
+            for number in range(appends):
+                await storage.conversations.get(f"c-{number % conversations}")
+            loaded = perf_counter()
+            common = await storage.conversations.search("durable transaction")
+            searched = perf_counter()
+            rare = await storage.conversations.search("needle")
+            ended = perf_counter()
+        finally:
+            await storage.close()
+        return {
+            "events": conversations * size,
+            "eventsEach": size,
+            "appendMs": (appended - began) * 1000 / appends,
+            "loadMs": (loaded - appended) * 1000 / appends,
+            "searchCommonMs": (searched - loaded) * 1000,
+            "searchRareMs": (ended - searched) * 1000,
+            "found": [len(common), len(rare)],
+        }
+
+    async def collect(self) -> None:
+        """Drop what nobody uses any more."""
+        gc.collect()
+
+    async def close(self) -> None:
+        """Close the database, if it is open."""
+        if self._adapter is not None:
+            adapter, self._adapter = self._adapter, None
+            await adapter.close()
+
+    @property
+    def _open(self) -> StorageAdapter:
+        if self._adapter is None:
+            msg = "open() comes first"
+            raise RuntimeError(msg)
+        return self._adapter

@@ -1,0 +1,33 @@
+/**
+ * The bytes that a document or worker hands to IndexedDB, counted at its door,
+ * in the same way for both sides: what `add` and `put` are given.
+ */
+
+let total = 0;
+
+/** Count from now on. */
+export function countWrittenBytes() {
+  const store = IDBObjectStore.prototype;
+  for (const name of ['add', 'put']) {
+    const original = store[name];
+    store[name] = function (value, ...key) {
+      total += bytesIn(value);
+      return original.call(this, value, ...key);
+    };
+  }
+}
+
+/** Since counting began. */
+export function writtenBytes() {
+  return total;
+}
+
+/** @param {unknown} value */
+function bytesIn(value) {
+  if (ArrayBuffer.isView(value)) return value.byteLength;
+  if (value instanceof ArrayBuffer) return value.byteLength;
+  if (value instanceof Blob) return value.size;
+  if (typeof value === 'string') return value.length;
+  if (value === null || typeof value !== 'object') return 8;
+  return Object.values(value).reduce((sum, part) => sum + bytesIn(part), 0);
+}
