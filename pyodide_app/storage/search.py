@@ -1,0 +1,180 @@
+"""Full-text search over what was said and over titles.
+
+Rule 1: the query is data. Whatever a person types is searched for; nothing of it
+        is syntax that could fail.
+Rule 2: FTS5 finds words; it cannot find a word inside text that is written without
+        spaces (Chinese, Japanese, Thai, …), nor one without letters (an emoji, a
+        sign). Such terms are found by LIKE over the same text.
+Rule 3: a snippet is text, with the positions of the matches beside it.
+"""
+
+import re
+from dataclasses import dataclass
+
+from pyodide_app.storage.adapter import Row, SqlValue, StorageAdapter
+from pyodide_app.storage.excerpt import Term, excerpt
+from pyodide_app.storage.records import SearchHit
+
+__all__ = ["Query", "find_messages", "parse_query", "rebuild_search"]
+
+_MAX_TERMS = 16
+_MAX_TERM_LENGTH = 128
+
+_QUOTED_OR_WORD = re.compile(r'"([^"]*)"?|(\S+)')
+_WITHOUT_SPACES = re.compile(
+    "["
+    "\u0e00-\u0eff"  # Thai, Lao
+    "\u1000-\u109f\u1780-\u17ff"  # Myanmar, Khmer
+    "\u1100-\u11ff\uac00-\ud7ff"  # Hangul: endings join the word
+    "\u3040-\u30ff\u31f0-\u31ff"  # Hiragana, Katakana
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"  # Han
+    "\U00020000-\U0003ffff"
+    "]"
+)
+_WORD = re.compile(r"[^\W_]")
+
+_SELECT = """
+SELECT text.conversation_id, text.event_id, text.text, event.event_type,
+    event.timestamp, conversation.updated_at,
+    conversation.metadata ->> '$.title' AS title, {score} AS score
+FROM {source}
+JOIN conversations AS conversation ON conversation.id = text.conversation_id
+LEFT JOIN conversation_events AS event ON event.id = text.event_id
+WHERE {conditions}
+ORDER BY {order} LIMIT ?
+"""
+_BY_WORD = (
+    "message_search JOIN search_text AS text ON text.docid = message_search.rowid"
+)
+_BY_TEXT = "search_text AS text"
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a person asked for.
+
+    Attributes:
+        match: FTS5 expression, or None if no term is for FTS5.
+        contains: Texts that must occur as they are.
+        terms: What to highlight.
+    """
+
+    match: str | None
+    contains: tuple[str, ...]
+    terms: tuple[Term, ...]
+
+
+def parse_query(text: str) -> Query:
+    """Return what *text* asks for.
+
+    Words must all occur; the last one, unless it is quoted, may be the beginning
+    of a word. What stands in double quotes must occur as a phrase.
+    """
+    words: list[tuple[str, bool]] = []
+    # NUL ends a text inside FTS5; half a surrogate pair is no text at all.
+    clean = text.replace("\x00", " ").encode("utf-8", "replace").decode()
+    for quoted, word in _QUOTED_OR_WORD.findall(clean)[:_MAX_TERMS]:
+        term = (quoted or word).strip()[:_MAX_TERM_LENGTH]
+        if term:
+            words.append((term, bool(quoted)))
+    match: list[str] = []
+    contains: list[str] = []
+    terms: list[Term] = []
+    for index, (word, is_quoted) in enumerate(words):
+        if _WITHOUT_SPACES.search(word) or not _WORD.search(word):
+            contains.append(word)
+            terms.append(Term(word, "anywhere"))
+            continue
+        is_beginning = index == len(words) - 1 and not is_quoted
+        match.append(
+            '"' + word.replace('"', '""') + '"' + ("*" if is_beginning else "")
+        )
+        terms.append(Term(word, "beginning" if is_beginning else "word"))
+    return Query(" ".join(match) or None, tuple(contains), tuple(terms))
+
+
+async def find_messages(
+    adapter: StorageAdapter, text: str, *, user_id: str | None, limit: int
+) -> list[SearchHit]:
+    """Return where *text* was said or is a title, best first.
+
+    Args:
+        adapter: The database.
+        text: What a person typed.
+        user_id: Only in this user's conversations.
+        limit: At most so many, at least 1.
+
+    Raises:
+        ValueError: The limit is less than 1.
+    """
+    if limit < 1:
+        msg = f"limit must be at least 1, it is {limit}"
+        raise ValueError(msg)
+    query = parse_query(text)
+    if not query.terms:
+        return []
+    conditions: list[str] = []
+    values: list[SqlValue] = []
+    if query.match is not None:
+        conditions.append("message_search MATCH ?")
+        values.append(query.match)
+    for part in query.contains:
+        conditions.append("text.text LIKE ? ESCAPE '\\'")
+        values.append(f"%{_escape_like(part)}%")
+    if user_id is not None:
+        conditions.append("conversation.user_id = ?")
+        values.append(user_id)
+    by_word = query.match is not None
+    newest = "coalesce(event.timestamp, conversation.updated_at) DESC"
+    sql = _SELECT.format(
+        score="-bm25(message_search)" if by_word else "0.0",
+        source=_BY_WORD if by_word else _BY_TEXT,
+        conditions=" AND ".join(conditions),
+        order=f"score DESC, {newest}" if by_word else newest,
+    )
+    rows = await adapter.all(sql, (*values, limit))
+    return [_hit(row, query) for row in rows]
+
+
+async def rebuild_search(adapter: StorageAdapter) -> None:
+    """Make the index right again, whatever it held; in one transaction."""
+
+    async def work(adapter: StorageAdapter) -> None:
+        # First make the index agree with its content, or deleting that could fail.
+        await adapter.run(_REBUILD)
+        await adapter.run("DELETE FROM search_text")
+        # The triggers index what an UPDATE touches.
+        await adapter.run("UPDATE conversation_events SET event_type = event_type")
+        await adapter.run(
+            "INSERT INTO search_text (conversation_id, event_id, text) "
+            "SELECT id, NULL, metadata ->> '$.title' FROM conversations "
+            "WHERE json_type(metadata, '$.title') = 'text' "
+            "AND metadata ->> '$.title' <> ''"
+        )
+        await adapter.run(_REBUILD)
+
+    await adapter.transaction(work)
+
+
+_REBUILD = "INSERT INTO message_search (message_search) VALUES ('rebuild')"
+
+
+def _escape_like(text: str) -> str:
+    return re.sub(r"([\\%_])", r"\\\1", text)
+
+
+def _hit(row: Row, query: Query) -> SearchHit:
+    snippet, highlights = excerpt(str(row["text"]), query.terms)
+    title, event_id = row["title"], row["event_id"]
+    timestamp = row["updated_at"] if event_id is None else row["timestamp"]
+    score = row["score"]
+    return SearchHit(
+        conversation_id=str(row["conversation_id"]),
+        event_id=None if event_id is None else str(event_id),
+        event_type="title" if event_id is None else str(row["event_type"]),
+        title=title if isinstance(title, str) else None,
+        snippet=snippet,
+        highlights=highlights,
+        timestamp=timestamp if isinstance(timestamp, int) else 0,
+        score=score if isinstance(score, float) else 0.0,
+    )
