@@ -2,7 +2,7 @@
 
 import { Connection } from './connection.js';
 import { ConversationIndex, titleOf } from './conversation-index.js';
-import { durabilityOf } from './durability.js';
+import { describeStatus, durabilityOf } from './durability.js';
 import { offerInstall } from './install-prompt.js';
 import { OpenConversation } from './open-conversation.js';
 import { Personas } from './personas.js';
@@ -25,11 +25,12 @@ import { StoragePanel } from './views/storage-panel.js';
 import { setUpTabs } from './views/tabs.js';
 import { setUpThemeButton } from './views/theme-button.js';
 import { setUpTitle } from './views/title-view.js';
-import { toastError, told } from './views/toasts.js';
+import { toast, toastError, told } from './views/toasts.js';
 import { TranscriptView } from './views/transcript-view.js';
 import { UsagePanel } from './views/usage-panel.js';
 
 /** @import { Conversation } from '../client.js' */
+/** @import { StateWords } from './durability.js' */
 
 const connection = new Connection(durabilityOf(preferences.get('durability')));
 const router = new Router();
@@ -85,6 +86,13 @@ router.route.subscribe(({ conversationId, eventId }) => {
   else if (conversationId === null) composer.focus();
   drawers.close('sidebar');
 });
+let isWarned = false;
+connection.status.subscribe((status) => {
+  const isUnsaved =
+    status !== null && describeStatus(status).tone === 'unsaved';
+  if (isUnsaved && !isWarned) warnUnsaved(describeStatus(status));
+  isWarned = isUnsaved;
+});
 byId('state-chip').addEventListener('click', () => {
   showTab('tab-storage');
   drawers.open('panel');
@@ -102,14 +110,32 @@ addEventListener('keydown', (event) => {
 });
 acceptFiles((file) => void importDialog.show(file));
 offerInstall(byId('install', HTMLButtonElement));
-void followReleases({
-  onOffline: (text) => storagePanel.showOffline(text),
-  onNewRelease(reload) {
-    byId('release-notice').hidden = false;
-    byId('release-reload').addEventListener('click', reload, { once: true });
-  },
-});
-void connection.open();
+void start();
+
+async function start() {
+  const opening = connection.open();
+  // On a first visit both would fetch the same large files: one at a time.
+  // Later a release that does not start must not keep out the next one.
+  if (!navigator.serviceWorker?.controller) await opening;
+  await followReleases({
+    onOffline: (text) => storagePanel.showOffline(text),
+    onNewRelease(reload) {
+      byId('release-notice').hidden = false;
+      byId('release-reload').addEventListener('click', reload, { once: true });
+    },
+  });
+}
+
+/** @param {StateWords} words */
+function warnUnsaved({ word }) {
+  toast(`${word}. Keep this tab open.`, {
+    tone: 'bad',
+    action: {
+      label: 'Download backup',
+      run: () => byId('download').click(),
+    },
+  });
+}
 
 /** @param {Conversation} chosen */
 async function rename(chosen) {

@@ -30,7 +30,9 @@ export async function followReleases({ onOffline, onNewRelease }) {
     location.reload();
   });
   serviceWorker.addEventListener('message', ({ data }) => {
-    if (data?.type === 'precache-progress' && !serviceWorker.controller) {
+    // What is being fetched beside a release that works is not its business.
+    if (serviceWorker.controller) return;
+    if (data?.type === 'precache-progress') {
       onOffline(`${Math.floor((100 * data.done) / data.total)} %`);
     }
     if (data?.type === 'precache-failed') onOffline(data.message);

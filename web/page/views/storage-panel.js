@@ -1,7 +1,7 @@
 /** What is durable, where it is kept, and how much room there is. */
 
 import { MODES, describeStatus, durabilityOf } from '../durability.js';
-import { formatBytes, formatCount } from '../format.js';
+import { formatBytes, formatCount, formatPlural } from '../format.js';
 import { preferences } from '../preferences.js';
 import { byId, fromTemplate, messageOf, part, showFacts } from './markup.js';
 import { toast, told } from './toasts.js';
@@ -139,12 +139,23 @@ export class StoragePanel {
       ['Durable', `up to ${formatCount(durableSeq)}`],
       ['Pending', pendingBytes > 0 ? formatBytes(pendingBytes) : 'nothing'],
       ['Last error', status.lastError ?? 'none'],
+      ['Set aside at the start', setAside(status)],
       ['Tabs connected', String(status.tabs ?? 1)],
       ['Host', status.sharedHost ? 'shared by all tabs' : 'this tab only'],
       ['Works offline', this.#offline],
       ['Release', status.release ?? 'development'],
     ]);
   }
+}
+
+/**
+ * What did not verify when the store was opened; it is kept, not deleted.
+ *
+ * @param {StorageStatus} status
+ */
+function setAside({ recovery }) {
+  const count = recovery?.setAside ?? 0;
+  return count === 0 ? null : formatPlural(count, 'damaged record');
 }
 
 /** @type {Record<string, string>} */
