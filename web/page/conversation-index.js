@@ -92,10 +92,9 @@ export class ConversationIndex {
 }
 
 /** @param {Conversation} conversation */
-export function titleOf({ title, metadata }) {
-  const words = title ?? metadata.title;
-  return typeof words === 'string' && words.trim() !== ''
-    ? words
+export function titleOf({ metadata: { title } }) {
+  return typeof title === 'string' && title.trim() !== ''
+    ? title
     : 'Untitled conversation';
 }
 

@@ -16,7 +16,7 @@ import { ComposerView } from './views/composer-view.js';
 import { askForName, confirmWith } from './views/dialogs.js';
 import { Drawers } from './views/drawers.js';
 import { ImportDialog, acceptFiles } from './views/import-dialog.js';
-import { byId, codeOf } from './views/markup.js';
+import { byId } from './views/markup.js';
 import { PersonaView } from './views/persona-view.js';
 import { ProviderDialog } from './views/provider-dialog.js';
 import { SearchView } from './views/search-view.js';
@@ -174,17 +174,7 @@ async function remove(chosen) {
   await told(async () => {
     const { storage } = await connection.opened();
     await storage.conversations.delete(chosen.id);
-    await deleteSession(chosen.id);
+    await storage.sessions.delete(chosen.id);
     if (conversation.state.value.id === chosen.id) router.go(null);
   });
-}
-
-/** @param {string} id */
-async function deleteSession(id) {
-  const { storage } = await connection.opened();
-  try {
-    await storage.sessions.delete(id);
-  } catch (error) {
-    if (codeOf(error) !== 'record_not_found') throw error;
-  }
 }
