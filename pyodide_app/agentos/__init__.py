@@ -1,0 +1,1 @@
+"""The agent runtime: personas, providers, and turns that survive a crash."""
