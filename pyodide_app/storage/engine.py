@@ -34,6 +34,7 @@ from pyodide_app.storage.statements import (
     StatementInfo,
     effects_of,
     is_effect,
+    without_shadows,
 )
 
 __all__ = ["SQLITE_VERSION", "ClosedEngine", "Engine", "Mark", "quote_identifier"]
@@ -470,10 +471,11 @@ class Engine:
         """Note what a statement did that has run."""
         if self._actions:
             # SQLite compiled it again, or FTS5 compiled statements of its own.
-            tables, _, _ = effects_of(self._actions)
+            told, _, _ = effects_of(self._actions)
             self._actions.clear()
-            if info.writes and not tables <= info.tables:
-                info = replace(info, tables=info.tables | tables)
+            tables = without_shadows(info.tables | told)
+            if info.writes and tables != info.tables:
+                info = replace(info, tables=tables)
                 if sql is not None:
                     self._known[sql] = info
         if info.writes:

@@ -6,9 +6,10 @@ one that has some.
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar, cast
 
+from pyodide_app.errors import StorageError
 from pyodide_app.storage.adapter import (
     BatchError,
     BatchOperation,
@@ -44,10 +45,10 @@ class HookContext:
     result: Any = None
 
 
-Hook = Callable[[HookContext], HookContext | None | Awaitable[HookContext | None]]
+Hook = Callable[[HookContext], HookContext | Awaitable[HookContext | None] | None]
 """May return a changed context; None changes nothing."""
 
-ErrorHook = Callable[[HookContext, Exception], None | Awaitable[None]]
+ErrorHook = Callable[[HookContext, Exception], Awaitable[None] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,3 +161,155 @@ class HookedAdapter:
     async def prepare(self, sql: str) -> Statement:
         """Return *sql* checked; running it passes the hooks."""
         return _HookedStatement(self, await self._inner.prepare(sql), sql)
+
+    async def migrate(self, history: Sequence[Migration]) -> tuple[Migration, ...]:
+        """Bring the schema to the last version; hooks do not see it."""
+        return await self._inner.migrate(history)
+
+    async def compact(self) -> int:
+        """Give back the space of what was deleted."""
+        return await self._inner.compact()
+
+    async def flush(self) -> None:
+        """Return when everything committed so far is durable."""
+        await self._inner.flush()
+
+    async def status(self) -> StorageStatus:
+        """Return how safe the data are now."""
+        return await self._inner.status()
+
+    async def export_database(self) -> bytes:
+        """Return a plain SQLite file as of the last commit."""
+        return await self._inner.export_database()
+
+    async def import_database(self, data: bytes, *, trust_schema: bool = False) -> None:
+        """Replace the database by the SQLite file *data*, after checking it."""
+        await self._inner.import_database(data, trust_schema=trust_schema)
+
+    def scratch_path(self, name: str) -> str:
+        """Return where a file for `replace_database` may be written."""
+        return self._inner.scratch_path(name)
+
+    async def replace_database(self, staged_path: str) -> None:
+        """Make the database equal the verified file at *staged_path*."""
+        await self._inner.replace_database(staged_path)
+
+    async def keep_restore_point(self, reason: str) -> RestorePoint:
+        """Keep a durable copy of the database as of the last commit."""
+        return await self._inner.keep_restore_point(reason)
+
+    async def restore_points(self) -> list[RestorePoint]:
+        """Return all restore points, newest first."""
+        return await self._inner.restore_points()
+
+    async def read_restore_point(self, id: str) -> bytes:
+        """Return the SQLite file of a restore point."""
+        return await self._inner.read_restore_point(id)
+
+    async def restore(self, id: str) -> None:
+        """Make the database equal a restore point, which stays."""
+        await self._inner.restore(id)
+
+    async def delete_restore_point(self, id: str) -> None:
+        """Delete a restore point."""
+        await self._inner.delete_restore_point(id)
+
+    async def _query(
+        self,
+        call: Callable[[str, Parameters], Awaitable[T]],
+        sql: str,
+        parameters: Parameters,
+    ) -> T:
+        hooks = self._hooks
+        return await self._around(
+            hooks.before_query, call, hooks.after_query, HookContext(sql, parameters)
+        )
+
+    async def _write(
+        self,
+        call: Callable[[str, Parameters], Awaitable[T]],
+        sql: str,
+        parameters: Parameters,
+    ) -> T:
+        hooks = self._hooks
+        return await self._around(
+            hooks.before_write, call, hooks.after_write, HookContext(sql, parameters)
+        )
+
+    async def _around(
+        self,
+        before: Hook | None,
+        call: Callable[[str, Parameters], Awaitable[T]],
+        after: Hook | None,
+        context: HookContext,
+    ) -> T:
+        try:
+            if before is not None:
+                context = await _called(before, context)
+            result = await call(context.sql, context.parameters)
+            if after is None:
+                return result
+            context = await _called(after, replace(context, result=result))
+            return cast("T", context.result)  # a hook that changes it keeps its type
+        except Exception as error:
+            if self._hooks.on_error is not None:
+                answer = self._hooks.on_error(context, error)
+                if inspect.isawaitable(answer):
+                    await answer
+            raise
+
+
+class _HookedStatement:
+    """A prepared statement whose runs pass the hooks."""
+
+    def __init__(self, adapter: HookedAdapter, inner: Statement, sql: str) -> None:
+        self._adapter = adapter
+        self._inner = inner
+        self._sql = sql
+
+    async def run(self, parameters: Parameters = None) -> RunResult:
+        """Run it between the write hooks."""
+        return await self._adapter._write(
+            lambda _sql, values: self._inner.run(values), self._sql, parameters
+        )
+
+    async def get(self, parameters: Parameters = None) -> Row | None:
+        """Return the first row, between the query hooks."""
+        return await self._adapter._query(
+            lambda _sql, values: self._inner.get(values), self._sql, parameters
+        )
+
+    async def all(self, parameters: Parameters = None) -> list[Row]:
+        """Return all rows, between the query hooks."""
+        return await self._adapter._query(
+            lambda _sql, values: self._inner.all(values), self._sql, parameters
+        )
+
+    async def finalize(self) -> None:
+        """Release it."""
+        await self._inner.finalize()
+
+
+async def _called(hook: Hook, context: HookContext) -> HookContext:
+    answer = hook(context)
+    changed = await answer if inspect.isawaitable(answer) else answer
+    return context if changed is None else changed
+
+
+def _chain(calls: Sequence[Hook]) -> Hook:
+    async def call_all(context: HookContext) -> HookContext:
+        for call in calls:
+            context = await _called(call, context)
+        return context
+
+    return call_all
+
+
+def _error_chain(calls: Sequence[ErrorHook]) -> ErrorHook:
+    async def call_all(context: HookContext, error: Exception) -> None:
+        for call in calls:
+            answer = call(context, error)
+            if inspect.isawaitable(answer):
+                await answer
+
+    return call_all

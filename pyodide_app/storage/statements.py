@@ -6,9 +6,10 @@ they write is told too. This module reads that; it never runs anything.
 """
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-__all__ = ["Action", "StatementInfo", "effects_of", "is_effect"]
+__all__ = ["Action", "StatementInfo", "effects_of", "is_effect", "without_shadows"]
 
 Action = tuple[int, str | None, str | None, str | None]
 """Action code, its two arguments, and the schema (``main``, ``temp`` …)."""
@@ -85,5 +86,10 @@ def effects_of(
                 tables.add(first)
             elif action == _ALTER_TABLE and second:
                 tables.add(second)
+    return without_shadows(tables), defines, control
+
+
+def without_shadows(tables: AbstractSet[str]) -> frozenset[str]:
+    """Return *tables* without those that FTS5 keeps behind one of them."""
     shadows = {table + suffix for table in tables for suffix in _SHADOW_SUFFIXES}
-    return frozenset(tables - shadows), defines, control
+    return frozenset(tables - shadows)

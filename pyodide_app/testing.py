@@ -1,0 +1,166 @@
+"""Public fakes: small real implementations of the ports, for tests."""
+
+import asyncio
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from pyodide_app.errors import DurabilityError, RestorePointNotFoundError
+from pyodide_app.ids import new_id, now_ms
+
+__all__ = ["FolderVolume"]
+
+_JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
+"""How a hot journal begins. Source: https://sqlite.org/fileformat2.html#rollbackjournal"""
+
+
+class FolderVolume:
+    """A `Volume` over a folder, which can lose its power.
+
+    What was flushed is kept as copies in a second folder; `crash` brings the
+    first back to that. It flushes when it is told to, and never by itself.
+
+    Args:
+        folder: Where to work; it is created.
+
+    Attributes:
+        autosave: What `set_autosave` was told, by path.
+        flushes: The ``strict`` of each flush, in order.
+        failure: If set, the next writes raise it.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        base = Path(folder)
+        self._root, self._scratch = base / "persist", base / "scratch"
+        self._durable, self._kept = base / "durable", base / "kept"
+        for path in (self._root, self._scratch, self._durable, self._kept):
+            path.mkdir(parents=True, exist_ok=True)
+        self._points: dict[str, tuple[str, dict[str, object]]] = {}
+        self._seq = 0
+        self._last_error: DurabilityError | None = None
+        self.autosave: dict[str, int | None] = {}
+        self.flushes: list[bool] = []
+        self.failure: DurabilityError | None = None
+
+    @property
+    def root(self) -> str:
+        """Folder of durable files."""
+        return str(self._root)
+
+    @property
+    def scratch(self) -> str:
+        """Folder of temporary files."""
+        return str(self._scratch)
+
+    def crash(self) -> None:
+        """Lose everything that was not flushed, as when a tab dies.
+
+        Connections that are open must not be used afterwards.
+        """
+        for folder in (self._root, self._scratch):
+            shutil.rmtree(folder)
+            folder.mkdir()
+        for file in self._durable.iterdir():
+            shutil.copyfile(file, self._root / file.name)
+        self.autosave.clear()
+
+    async def flush(self, *, strict: bool) -> int:
+        """Copy every file that changed and is not inside a transaction."""
+        # A browser answers in a later turn, and so does this.
+        await asyncio.sleep(0)
+        self.flushes.append(strict)
+        self._fail_if_told()
+        changed = [file for file in self._root.glob("*.db") if self._is_dirty(file)]
+        for file in changed:
+            self._publish(file, self._durable / file.name)
+        self._seq += bool(changed)
+        return self._seq
+
+    def set_autosave(self, path: str, interval_ms: int | None) -> None:
+        """Remember it; a test flushes when it wants."""
+        self.autosave[path] = interval_ms
+
+    def status(self, path: str) -> Mapping[str, object]:
+        """Return what is known about *path*."""
+        file = Path(path)
+        is_dirty = file.exists() and self._is_dirty(file)
+        size = file.stat().st_size if file.exists() else 0
+        error = self._last_error
+        return {
+            "committedSeq": self._seq + is_dirty,
+            "durableSeq": self._seq,
+            "pendingBytes": size if is_dirty else 0,
+            "lastError": None if error is None else str(error),
+            "lastErrorCode": None if error is None else error.code,
+            "usage": None,
+            "quota": None,
+            "persisted": None,
+            "fileBytes": size,
+        }
+
+    async def replace_file(self, path: str, staged: str) -> None:
+        """Make *path* equal *staged*, atomically and durably."""
+        await asyncio.sleep(0)
+        self._fail_if_told()
+        file = Path(path)
+        self._publish(Path(staged), self._durable / file.name)
+        shutil.move(staged, file)
+        self._seq += 1
+
+    async def keep_restore_point(self, path: str, reason: str) -> Mapping[str, object]:
+        """Keep a durable copy."""
+        await asyncio.sleep(0)
+        self._fail_if_told()
+        id = new_id()
+        file = self._kept / f"{id}.db"
+        self._publish(Path(path), file)
+        point: dict[str, object] = {
+            "id": id,
+            "reason": reason,
+            "createdAt": now_ms(),
+            "size": file.stat().st_size,
+        }
+        self._points[id] = (path, point)
+        return point
+
+    async def restore_points(self, path: str) -> list[Mapping[str, object]]:
+        """Return the restore points of *path*."""
+        return [point for kept, point in self._points.values() if kept == path]
+
+    async def read_restore_point(self, id: str) -> bytes:
+        """Return the content of a restore point."""
+        return self._kept_file(id).read_bytes()
+
+    async def stage_restore_point(self, id: str, staged: str) -> None:
+        """Write the content of a restore point to *staged*."""
+        shutil.copyfile(self._kept_file(id), staged)
+
+    async def delete_restore_point(self, id: str) -> None:
+        """Delete a restore point."""
+        self._kept_file(id).unlink()
+        del self._points[id]
+
+    def _fail_if_told(self) -> None:
+        self._last_error = self.failure
+        if self.failure is not None:
+            raise self.failure
+
+    def _is_dirty(self, file: Path) -> bool:
+        journal = file.with_name(file.name + "-journal")
+        if journal.exists():
+            with journal.open("rb") as start:
+                if start.read(len(_JOURNAL_MAGIC)) == _JOURNAL_MAGIC:
+                    return False
+        kept = self._durable / file.name
+        return not kept.exists() or kept.read_bytes() != file.read_bytes()
+
+    def _publish(self, source: Path, target: Path) -> None:
+        """Copy so that *target* is the old or the new, never a part."""
+        part = target.with_name(target.name + ".part")
+        shutil.copyfile(source, part)
+        part.replace(target)
+
+    def _kept_file(self, id: str) -> Path:
+        if id not in self._points:
+            raise RestorePointNotFoundError(id)
+        return self._kept / f"{id}.db"
