@@ -6,10 +6,12 @@ Rule 2: each run has a page of its own, with a runtime of its own.
 Rule 3: before a clock starts, what it measures has been done once.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count as count_from
+from typing import Any
 
-from tests.benchmarks.chromium import Chromium, Side
+from tests.benchmarks.chromium import Chromium, OpenSide, Side
 from tests.benchmarks.results import Key, Results
 
 __all__ = ["REFERENCE_SIZE", "Plan", "measure"]
@@ -19,8 +21,10 @@ REFERENCE_SIZE = 100
 
 MEGABYTE = 1_000_000
 
+_turns = count_from(1)
+
 _OUR_UPDATES = 100
-_SUSTAINED_UPDATES = 4_000
+_SUSTAINED_UPDATES = 8_000
 _CONVERSATIONS = {"conversations": 400, "appends": 100}
 
 
@@ -67,6 +71,12 @@ def _database(size: int) -> str:
     return f"bench-{size}"
 
 
+def _update(opened: OpenSide, count: int) -> Mapping[str, Any]:
+    """Update so many rows, others and with other data at each turn."""
+    answer: Mapping[str, Any] = opened.call("update", count=count, turn=next(_turns))
+    return answer
+
+
 def _fill(chromium: Chromium, plan: Plan, results: Results, size: int) -> None:
     for side in plan.sides:
         plan.say(f"{side.name}: filling a database of {size} MB")
@@ -92,8 +102,8 @@ def _updates(chromium: Chromium, plan: Plan, results: Results, size: int) -> Non
             for promise in promises:
                 if promise != promises[0]:
                     opened.call("open", durability=promise)
-                opened.call("update", count=1)
-                update = opened.call("update", count=count)
+                _update(opened, 1)
+                update = _update(opened, count)
                 results.add(Key("update", side.name, promise, size), update["ms"])
                 key = Key("bytes written", side.name, promise, size)
                 results.add(key, update["bytes"])
@@ -146,7 +156,7 @@ def _memory(chromium: Chromium, plan: Plan, results: Results) -> None:
             size = opened.call("describe")["size"]
             opened.settle()
             full = chromium.memory()
-            opened.call("update", count=3)
+            _update(opened, 3)
             opened.settle()
             written = chromium.memory()
         promise = "commit" if side.is_ours else "stored"
@@ -170,7 +180,7 @@ def _sustained(chromium: Chromium, plan: Plan, results: Results) -> None:
         with chromium.open(ours) as opened:
             database = _database(REFERENCE_SIZE)
             opened.call("start", database=database, durability="commit")
-            update = opened.call("update", count=_SUSTAINED_UPDATES)
+            update = _update(opened, _SUSTAINED_UPDATES)
             opened.call("close")
         key = Key("sustained update", ours.name, "commit", REFERENCE_SIZE)
         results.add(key, update["ms"])

@@ -15,7 +15,6 @@ export async function createSide(peer) {
   const from = `/bench/peers/${peer}/`;
   const workload = await (await fetch('/bench/data/workload.json')).json();
   let adapter = null;
-  let next = 0;
 
   const open = async (database) => {
     const { IndexedDbAdapter } = await import(`${from}adapter.js`);
@@ -58,14 +57,16 @@ export async function createSide(peer) {
     },
 
     /** `count` times: update one row, and wait until it is durable. */
-    async update({ count }) {
+    async update({ count, turn }) {
+      const { data, places } = workload;
       const { rows } = await adapter.get(workload.rows);
       const before = writtenBytes();
       const began = performance.now();
       for (let i = 0; i < count; i++) {
-        const [data, place] = workload.updates[next++];
+        const text = data[(7 * turn + i) % data.length];
+        const place = places[(100 * turn + i) % places.length];
         await adapter.run(workload.update, [
-          data,
+          text,
           1 + Math.floor(place * rows),
         ]);
         await adapter.saveToIndexedDb();
@@ -103,7 +104,18 @@ export async function createSide(peer) {
       return null;
     },
 
+    /**
+     * Its promises resolve before the last transaction is complete; if the page
+     * goes then, what was saved is lost. A read comes after that transaction.
+     */
     async close() {
+      const { idb, storeName } = adapter;
+      const reading = idb.transaction(storeName).objectStore(storeName);
+      const all = reading.count();
+      await new Promise((resolve, reject) => {
+        all.onsuccess = resolve;
+        all.onerror = reject;
+      });
       await adapter.close();
       return null;
     },

@@ -69,10 +69,10 @@ const methods = {
     return { ms: ended - began, volumeMs: opened - began };
   },
 
-  async update({ count }) {
+  async update(args) {
     const before = writtenBytes();
-    const { ms } = await inPython('update', { count });
-    return { ms, bytes: (writtenBytes() - before) / count };
+    const { ms } = await inPython('update', args);
+    return { ms, bytes: (writtenBytes() - before) / args.count };
   },
 
   insert: () => withRows('insert', {}),

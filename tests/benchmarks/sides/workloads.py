@@ -28,7 +28,6 @@ class Side:
     def __init__(self, workload: str) -> None:
         self._workload: dict[str, Any] = json.loads(workload)
         self._adapter: StorageAdapter | None = None
-        self._next = 0
 
     async def call(self, method: str, arguments: str) -> str:
         """Return the result of *method* as JSON."""
@@ -59,16 +58,17 @@ class Side:
         rows = await self._open.get(self._workload["rows"])
         return {**(size or {}), **(rows or {})}
 
-    async def update(self, count: int) -> dict[str, Any]:
+    async def update(self, count: int, turn: int) -> dict[str, Any]:
         """*count* times: update one row, as durable as the adapter promises."""
         adapter = self._open
         rows = (await self.describe())["rows"]
-        sql, updates = self._workload["update"], self._workload["updates"]
+        sql, data = self._workload["update"], self._workload["data"]
+        places = self._workload["places"]
         began = perf_counter()
-        for _ in range(count):
-            data, place = updates[self._next % len(updates)]
-            self._next += 1
-            await adapter.run(sql, [data, 1 + int(place * rows)])
+        for i in range(count):
+            text = data[(7 * turn + i) % len(data)]
+            place = places[(100 * turn + i) % len(places)]
+            await adapter.run(sql, [text, 1 + int(place * rows)])
         return {"ms": (perf_counter() - began) * 1000 / count}
 
     async def insert(self, rows: str) -> dict[str, Any]:
