@@ -1,0 +1,150 @@
+"""A file that is no backup is refused with its reason, and nothing changes.
+
+All files go into one tab with one conversation, one after the other.
+"""
+
+import os
+import random
+import re
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.faults import Faults
+from tests.browser.workbench import Workbench
+
+DATA = Path(__file__).parents[1] / "data"
+
+PNG = bytes.fromhex("89504e470d0a1a0a0000000d49484452")
+
+
+def _empty(_path: Path) -> None:
+    """0 bytes, as an interrupted download leaves it."""
+
+
+def _picture(path: Path) -> None:
+    path.write_bytes(PNG + bytes(5000))
+
+
+def _random(path: Path) -> None:
+    path.write_bytes(random.Random(7).randbytes(100_000))  # noqa: S311  # a file
+
+
+def _truncated(path: Path) -> None:
+    whole = (DATA / "original-seed-schema.db").read_bytes()
+    path.write_bytes(whole[: len(whole) // 2 + 100])
+
+
+def _damaged(path: Path) -> None:
+    whole = bytearray((DATA / "original-seed-schema.db").read_bytes())
+    for offset in range(4096, len(whole), 4096):
+        whole[offset : offset + 64] = b"\xff" * 64
+    path.write_bytes(whole)
+
+
+def _two_gigabytes(path: Path) -> None:
+    """Sparse: it begins as a database and takes no room on the disk."""
+    path.write_bytes((DATA / "original-seed-schema.db").read_bytes()[:4096])
+    os.truncate(path, 2 * 1024**3)
+
+
+def _browser_history(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript(
+            "CREATE TABLE moz_places (id INTEGER PRIMARY KEY, url TEXT);"
+            "CREATE TABLE moz_bookmarks (id INTEGER PRIMARY KEY, fk INTEGER);"
+            "INSERT INTO moz_places (url) VALUES ('https://example.org/');"
+        )
+
+
+def _newer_schema(path: Path) -> None:
+    path.write_bytes((DATA / "original-seed-schema.db").read_bytes())
+    with closing(sqlite3.connect(path)) as db:
+        # Ours from the future: the log of migrations names the program.
+        db.executescript(
+            "CREATE TABLE schema_migration (version INTEGER PRIMARY KEY,"
+            " name TEXT, checksum TEXT, applied_at INTEGER);"
+            "PRAGMA user_version = 999"
+        )
+
+
+def _program(path: Path) -> None:
+    """Triggers and views that would delete everything if they ever ran."""
+    path.write_bytes((DATA / "original-seed-schema.db").read_bytes())
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript(
+            "ALTER TABLE conversations RENAME TO hidden;"
+            "CREATE VIEW conversations AS SELECT * FROM hidden;"
+            "CREATE TRIGGER evil AFTER INSERT ON conversation_events"
+            " BEGIN DELETE FROM hidden; END;"
+        )
+
+
+FILES: dict[str, tuple[Callable[[Path], None], str]] = {
+    "empty.db": (_empty, "0 bytes|empty"),
+    "picture.db": (_picture, "not a readable SQLite database"),
+    "random.db": (_random, "not a readable SQLite database"),
+    "truncated.db": (_truncated, r"ends after [\d,]+ of [\d,]+ bytes"),
+    "damaged.db": (_damaged, "damaged|not a readable"),
+    "huge.db": (_two_gigabytes, r"bytes, more than the \d+ that fit"),
+    "history.db": (_browser_history, "another program.*moz_"),
+    "newer.db": (_newer_schema, "schema version 999"),
+    "program.db": (_program, "triggers, views"),
+}
+
+
+@pytest.fixture(scope="module")
+def bench(browser, base_url):
+    """A tab with one conversation, which all tests of this module use."""
+    context = browser.new_context(base_url=base_url)
+    context.set_default_timeout(60_000)
+    faults = Faults()
+    faults.watch(context)
+    page = context.new_page()
+    page.goto("/")
+    bench = Workbench(page)
+    bench.expect_ready()
+    bench.converse("What was here before")
+    yield bench
+    context.close()
+    assert faults.unexpected == []
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_bad_file_is_refused_and_nothing_changes(bench, tmp_path, name):
+    """The dialog names the reason; what was there stays, with no restore point."""
+    make, reason = FILES[name]
+    file = tmp_path / name
+    file.touch()
+    make(file)
+
+    bench.pick(file)
+
+    dialog = bench.page.get_by_role("dialog")
+    expect(dialog.get_by_role("heading")).to_have_text("This file cannot be imported")
+    expect(dialog).to_contain_text(re.compile(reason))
+    expect(dialog.get_by_role("button", name="Import", exact=True)).to_be_hidden()
+    dialog.get_by_role("button", name="Close").click()
+    expect(bench.conversations.get_by_role("link")).to_have_count(1)
+    expect(bench.conversation("What was here before")).to_be_visible()
+    expect(bench.page.get_by_text("Restore points")).to_be_hidden()
+
+
+def test_text_that_is_not_utf_8_is_named_and_loses_nothing(bench, tmp_path):
+    """Either it comes in readable, or the reason is said: never a crash."""
+    file = tmp_path / "bytes.db"
+    file.write_bytes((DATA / "original-seed-schema.db").read_bytes())
+    with closing(sqlite3.connect(file)) as db:
+        db.execute("UPDATE sessions SET display_name = CAST(x'fffe41' AS TEXT)")
+        db.commit()
+
+    bench.pick(file)
+
+    dialog = bench.page.get_by_role("dialog")
+    expect(dialog).to_contain_text(re.compile("UTF-8"))
+    dialog.get_by_role("button", name=re.compile("Close|Cancel")).click()
+    expect(bench.conversations.get_by_role("link")).to_have_count(1)
