@@ -157,12 +157,14 @@ class Engine:
             if info.has_columns:
                 for _ in cursor:
                     pass
+            if self._actions:
+                info = self._recompiled(sql, info)
             changes = 0
             if not info.writes_rows:
-                self._note(sql, info)
+                self._note(info)
             elif connection.total_changes() != before:
                 changes = connection.changes()
-                self._note(sql, info)
+                self._note(info)
             return RunResult(changes, connection.last_insert_rowid() or None)
         except Exception as error:
             raise self._failed(error, sql) from error
@@ -195,8 +197,10 @@ class Engine:
             with contextlib.suppress(apsw.ExecutionCompleteError):
                 names = self._names(cursor.get_description())
                 rows = [dict(zip(names, row, strict=True)) for row in cursor]
+            if self._actions:
+                info = self._recompiled(sql, info)
             if not info.writes_rows or connection.total_changes() != before:
-                self._note(sql, info)
+                self._note(info)
             return rows
         except Exception as error:
             raise self._failed(error, sql) from error
@@ -212,22 +216,25 @@ class Engine:
 
         def trace(cursor: apsw.Cursor, text: str, _bindings: object) -> bool:
             nonlocal previous
+            # Before the one that ran is noted: the actions told are this one's.
+            info = self._describe(cursor)
             if previous is not None:
-                self._note(None, previous)
+                self._note(previous)
+            previous = None
             if cursor.bindings_count:
                 reason = "exec() binds no parameters; use run()"
                 raise ParameterError(reason, text)
-            previous = self._describe(cursor)
-            self._check_control(previous)
+            self._check_control(info)
+            previous = info
             return True
 
         cursor = self._connection.cursor()
         cursor.exec_trace = trace
         try:
-            for _ in cursor.execute(script, _NO_VALUES):
+            for _ in cursor.execute(script, _NO_VALUES, can_cache=False):
                 pass
             if previous is not None:
-                self._note(None, previous)
+                self._note(previous)
         except Exception as error:
             failure = self._failed(error, script)
             if self._connection.in_transaction and not was_in_transaction:
@@ -334,7 +341,9 @@ class Engine:
         """
         page_size = self._pragma("page_size")
         try:
-            with contextlib.closing(apsw.Connection(path)) as source:
+            with contextlib.closing(
+                apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE)
+            ) as source:
                 if source.pragma("page_size") != page_size:
                     # A copy cannot change the page size of its target.
                     source.pragma("journal_mode", "DELETE")
@@ -424,7 +433,8 @@ class Engine:
         cursor = self._connection.cursor()
         cursor.exec_trace = trace
         try:
-            cursor.execute(sql, _NO_VALUES)
+            # A statement from the cache would not be compiled, and tell nothing.
+            cursor.execute(sql, _NO_VALUES, can_cache=False)
         except apsw.ExecTraceAbort:
             pass
         except Exception as error:
@@ -467,17 +477,22 @@ class Engine:
             self._columns[description] = names
         return names
 
-    def _note(self, sql: str | None, info: StatementInfo) -> None:
+    def _recompiled(self, sql: str, info: StatementInfo) -> StatementInfo:
+        """Return what *sql* is, which SQLite has compiled again while running it.
+
+        It has told of triggers that came meanwhile, or of what FTS5 compiled for
+        its own tables.
+        """
+        told, _, _ = effects_of(self._actions)
+        self._actions.clear()
+        tables = without_shadows(info.tables | told)
+        if info.writes and tables != info.tables:
+            info = replace(info, tables=tables)
+            self._known[sql] = info
+        return info
+
+    def _note(self, info: StatementInfo) -> None:
         """Note what a statement did that has run."""
-        if self._actions:
-            # SQLite compiled it again, or FTS5 compiled statements of its own.
-            told, _, _ = effects_of(self._actions)
-            self._actions.clear()
-            tables = without_shadows(info.tables | told)
-            if info.writes and tables != info.tables:
-                info = replace(info, tables=tables)
-                if sql is not None:
-                    self._known[sql] = info
         if info.writes:
             self._touched |= info.tables
             self._has_written = True

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from pyodide_app.errors import RestorePointNotFoundError
-from pyodide_app.ids import new_id, now_ms
+from pyodide_app.ids import id_time_ms, new_id, now_ms
 from pyodide_app.storage.adapter import Durability, RestorePoint, StorageStatus
 from pyodide_app.storage.adapters.sqlite import ENGINE_PRAGMAS, SqliteAdapter
 from pyodide_app.storage.engine import Engine
@@ -122,7 +122,7 @@ class NativeSqliteAdapter(SqliteAdapter):
 
     def _kept(self, id: str) -> Path:
         """Return the file of a restore point."""
-        file = self._kept_in / f"{id}.db"
-        if file.parent != self._kept_in or not file.is_file():
+        # An id that is none could name a file elsewhere.
+        if id_time_ms(id) is None or not (file := self._kept_in / f"{id}.db").is_file():
             raise RestorePointNotFoundError(id)
         return file

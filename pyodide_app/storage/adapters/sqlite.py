@@ -287,7 +287,7 @@ class SqliteAdapter(ABC):
 
     async def restore(self, id: str) -> None:
         """Make the database equal a restore point, which stays."""
-        staged = self.scratch_path(f"restore-{id}.db")
+        staged = self.scratch_path("restore.db")
         try:
             await self._stage(id, staged)
             await self.replace_database(staged)

@@ -1,0 +1,1 @@
+"""What a port promises, written once and run by each adapter."""

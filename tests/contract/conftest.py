@@ -1,0 +1,34 @@
+"""The adapters that run the contract: open, empty, each in its own folder."""
+
+import pytest
+
+from pyodide_app.storage.adapters import (
+    IndexedDbAdapter,
+    MemoryAdapter,
+    NativeSqliteAdapter,
+)
+from pyodide_app.testing import FolderVolume
+
+pytest.register_assert_rewrite("tests.contract.adapter_contract")
+
+ADAPTERS = {
+    "memory": lambda _folder: MemoryAdapter(),
+    "native": lambda folder: NativeSqliteAdapter(folder / "notes.db"),
+    "native-batched": lambda folder: NativeSqliteAdapter(
+        folder / "notes.db", durability="batched"
+    ),
+    "indexeddb": lambda folder: IndexedDbAdapter(
+        "no/tes", volume=FolderVolume(folder / "volume")
+    ),
+    "indexeddb-strict": lambda folder: IndexedDbAdapter(
+        "notes", durability="strict", volume=FolderVolume(folder / "volume")
+    ),
+}
+
+
+@pytest.fixture(params=ADAPTERS.values(), ids=ADAPTERS)
+async def adapter(request, tmp_path):
+    adapter = request.param(tmp_path)
+    await adapter.open()
+    yield adapter
+    await adapter.close()
