@@ -1,0 +1,71 @@
+"""`IndexedDbAdapter` keeps the adapter contract where it lives: in the browser.
+
+One worker runs all cases of tests/contract, each on a database of its own.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.browser.faults import Faults
+from tests.browser.python_worker import PythonWorker
+from tests.contract.adapter_contract import cases
+
+CONTRACT = Path(cases.__code__.co_filename)
+
+RUN_ALL = """
+    import json, sys, traceback
+    sys.path.insert(0, "/tmp")
+    import volume_js
+    from adapter_contract import cases
+    from pyodide_app import IndexedDbAdapter
+    from pyodide_app.browser.volume import HostVolume
+
+    async def outcome(case, durability):
+        name = f"{durability}/{case.__name__}"
+        adapter = IndexedDbAdapter(
+            name, durability=durability, volume=HostVolume(volume_js)
+        )
+        await adapter.open()
+        try:
+            await case(adapter)
+        except Exception:
+            return traceback.format_exc()
+        finally:
+            await adapter.close()
+        return None
+
+    found = {}
+    for durability in ("batched", "commit", "strict"):
+        for case in cases():
+            found[f"{durability}/{case.__name__}"] = await outcome(case, durability)
+    json.dumps(found)
+"""
+
+
+@pytest.fixture(scope="module")
+def outcomes(browser, base_url):
+    """The traceback of each case that failed in Pyodide, else None."""
+    context = browser.new_context(base_url=base_url)
+    faults = Faults()
+    faults.watch(context)
+    page = context.new_page()
+    page.goto("/tests/blank.html")
+    worker = PythonWorker(page)
+    source = ascii(CONTRACT.read_text(encoding="utf-8"))
+    worker.run(f"open('/tmp/adapter_contract.py', 'w').write({source})")
+    found = json.loads(worker.run(RUN_ALL))
+    context.close()
+    assert faults.unexpected == []
+    return found
+
+
+@pytest.mark.parametrize("case", [case.__name__ for case in cases()])
+def test_the_browser_keeps_the_contract(outcomes, case):
+    """What the contract says of every adapter holds on IndexedDB, in each mode."""
+    failed = [
+        text for name, text in outcomes.items() if name.endswith(f"/{case}") and text
+    ]
+
+    assert not failed, "\n".join(failed)
