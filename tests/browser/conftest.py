@@ -29,9 +29,14 @@ _TIMEOUT_MS = 60_000
 
 
 class RestartableServer:
-    """The app's server, which a test may stop and start again on the same port."""
+    """The app's server, which a test may stop and start again on the same port.
+
+    Attributes:
+        folder: What the next start serves: a release. It is dist/ for each test.
+    """
 
     def __init__(self) -> None:
+        self.folder = DIST
         self._server: AppServer | None = None
         self._port = 0
         self.start()
@@ -44,7 +49,7 @@ class RestartableServer:
     def start(self) -> None:
         """Serve, if not already."""
         if self._server is None:
-            self._server = AppServer(DIST, port=self._port, extra=_EXTRA)
+            self._server = AppServer(self.folder, port=self._port, extra=_EXTRA)
             self._port = self._server.port
 
     def stop(self) -> None:
@@ -73,6 +78,9 @@ def _session_server() -> Iterator[RestartableServer]:
 def app_server(_session_server: RestartableServer) -> Iterator[RestartableServer]:
     """The running server of dist/; whoever stops it need not start it again."""
     yield _session_server
+    if _session_server.folder != DIST:
+        _session_server.stop()
+        _session_server.folder = DIST
     _session_server.start()
 
 
