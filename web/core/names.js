@@ -20,3 +20,12 @@ export const tabLockName = (tabId) => `${PREFIX}tab:${tabId}`;
 /** The lock of the tab that receives an answer. @param {string} conversationId */
 export const answerLockName = (conversationId) =>
   `${PREFIX}answer:${conversationId}`;
+
+/**
+ * The name of a host's worker carries what its script address cannot.
+ *
+ * @param {string} volume
+ * @param {boolean} takeOver
+ */
+export const workerName = (volume, takeOver) =>
+  `${PREFIX}host:${volume}${takeOver ? ':take-over' : ''}`;

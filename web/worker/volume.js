@@ -71,7 +71,7 @@ export class Volume {
   #flusher;
   #report;
 
-  /** In milliseconds; null: only explicit flushes. @type {Map<string, number | null>} */
+  /** In milliseconds; negative: only explicit flushes. @type {Map<string, number>} */
   #intervals = new Map();
 
   /** When the next flush by itself is due, Unix milliseconds. */
@@ -162,7 +162,7 @@ export class Volume {
 
   /**
    * @param {string} path
-   * @param {number | null} intervalMs  Null: only explicit flushes.
+   * @param {number} intervalMs  Negative: only explicit flushes.
    */
   setAutosave(path, intervalMs) {
     this.#intervals.set(this.#inside(path), intervalMs);
@@ -171,13 +171,8 @@ export class Volume {
   /** @param {string} path */
   status(path) {
     this.#refreshEstimate();
-    const { lastError } = this.#flusher;
     return {
-      committedSeq: this.#folder.committedSeq,
-      durableSeq: this.#flusher.durableSeq,
-      pendingBytes: this.#flusher.pendingBytes,
-      lastError: lastError?.message ?? null,
-      lastErrorCode: lastError?.code ?? null,
+      ...this.summary(),
       usage: this.#estimate.usage ?? null,
       quota: this.#estimate.quota ?? null,
       persisted: this.#persisted,
@@ -185,6 +180,18 @@ export class Volume {
       logBytes: this.#flusher.logBytes,
       epoch: this.#flusher.epoch,
       recovery: this.#report,
+    };
+  }
+
+  /** The part of the status that changes with each commit. */
+  summary() {
+    const { lastError } = this.#flusher;
+    return {
+      committedSeq: this.#folder.committedSeq,
+      durableSeq: this.#flusher.durableSeq,
+      pendingBytes: this.#flusher.pendingBytes,
+      lastError: lastError?.message ?? null,
+      lastErrorCode: lastError?.code ?? null,
     };
   }
 
@@ -217,6 +224,7 @@ export class Volume {
   /** @param {string} name */
   removeScratch(name) {
     const path = this.#inScratch(name);
+    if (!this.scratchFolder.find(path)) return;
     if (this.#fileCalls) this.#fileCalls.remove(`${this.scratch}/${path}`);
     else this.scratchFolder.remove(path);
   }
@@ -330,9 +338,9 @@ export class Volume {
 
   /** @param {string} path */
   #committed(path) {
-    const interval = this.#intervals.get(path);
-    if (interval === null) return;
-    const due = this.#clock.now() + (interval ?? DEFAULT_INTERVAL);
+    const interval = this.#intervals.get(path) ?? DEFAULT_INTERVAL;
+    if (interval < 0) return;
+    const due = this.#clock.now() + interval;
     if (due >= this.#due) return;
     this.#due = due;
     void this.#flushWhenDue(due);

@@ -1,0 +1,67 @@
+"""The agent runtime as pages reach it: one per database, made when first asked."""
+
+import contextlib
+from collections.abc import AsyncGenerator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pyodide_app.browser.arguments import Arguments
+from pyodide_app.browser.built_in_model import PageModel
+from pyodide_app.browser.databases import Handle
+from pyodide_app.browser.fetch_client import FetchClient
+
+if TYPE_CHECKING:
+    from pyodide_app.agentos import AgentOS
+
+__all__ = ["Agents"]
+
+
+class Agents:
+    """Agents of this host.
+
+    Args:
+        bridge: JavaScript's way to the tabs.
+    """
+
+    def __init__(self, bridge: Any) -> None:  # noqa: ANN401  # a JsProxy
+        self._bridge = bridge
+
+    async def personas(self, handle: Handle) -> list[object]:
+        """Return all personas, the built-in ones among them."""
+        await self._agent(handle)
+        page = await handle.storage.personas.list(limit=1000)
+        return list(page.items)
+
+    async def check_provider(
+        self, handle: Handle, provider: Mapping[str, Any]
+    ) -> object:
+        """Reach the provider without asking it anything."""
+        agent = await self._agent(handle)
+        return {"models": list(await agent.check_provider(provider))}
+
+    async def stream(
+        self, handle: Handle, arguments: Arguments
+    ) -> AsyncGenerator[object, None]:
+        """Yield the chunks of an answer."""
+        agent = await self._agent(handle)
+        chunks = agent.stream_user_message(
+            user_id=arguments.text("userId"),
+            persona_id=arguments.text("personaId"),
+            user_message=arguments.text_or_none("userMessage"),
+            conversation_id=arguments.text_or_none("conversationId"),
+            provider=arguments.object_or_none("provider"),
+        )
+        async with contextlib.aclosing(chunks):
+            async for chunk in chunks:
+                yield chunk
+
+    async def _agent(self, handle: Handle) -> "AgentOS":
+        # Not needed for the first query, so not imported at the start.
+        from pyodide_app.agentos import AgentOS
+
+        agent = AgentOS()
+        await agent.initialize(
+            storage_adapter=handle.storage,
+            http=FetchClient(),
+            built_in_model=PageModel(self._bridge, handle.tab_id),
+        )
+        return agent

@@ -1,0 +1,114 @@
+"""Carries out the calls that the border brings, one answer each.
+
+Rule 1: a call ends in exactly one of an answer, an error, the end of its stream.
+Rule 2: an error of ours crosses with its code; any other becomes ``internal``, and
+        its traceback goes to the log, not to the page.
+Rule 3: a cancelled call is cancelled where it is, also in a stream.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pyodide_app.browser.arguments import Arguments, UnknownMethodError
+from pyodide_app.browser.methods import (
+    KEEPS_BYTES,
+    METHODS,
+    STREAMS,
+    Call,
+    Surroundings,
+)
+from pyodide_app.browser.wire import Blob, as_record, decode, encode
+from pyodide_app.errors import PyodideAppError
+
+__all__ = ["Dispatcher"]
+
+_logger = logging.getLogger(__name__)
+
+
+class Dispatcher:
+    """Serves the method table to the border.
+
+    Args:
+        host: What handlers may use.
+        read_bytes: Turns a byte array of the other side into `bytes`.
+        give: Turns an answer into what the other side gets.
+    """
+
+    def __init__(
+        self,
+        host: Surroundings,
+        *,
+        read_bytes: Callable[[Any], bytes],
+        give: Callable[[dict[str, Any]], Any],
+    ) -> None:
+        self._host = host
+        self._read_bytes = read_bytes
+        self._give = give
+        self._calls: dict[int, asyncio.Task[Any]] = {}
+        self._farewells: set[asyncio.Task[None]] = set()
+
+    async def call(
+        self,
+        call_id: int,
+        method: str,
+        text: str,
+        blobs: Sequence[Any],
+        tab_id: str,
+        send_item: Callable[[str, Any], None],
+    ) -> Any:  # noqa: ANN401  # what `give` makes
+        """Carry out one call.
+
+        Returns:
+            ``{text, parts}`` with the result, ``{}`` at the end of a stream, or
+            ``{error: {code, message, detail}}``.
+        """
+        task = asyncio.current_task()
+        if task is not None:
+            self._calls[call_id] = task
+        try:
+            read = Blob if method in KEEPS_BYTES else self._read_bytes
+            arguments = Arguments(decode(text, blobs, read))
+            call = Call(tab_id, arguments, self._host)
+            if method in STREAMS:
+                async with contextlib.aclosing(STREAMS[method](call)) as items:
+                    async for item in items:
+                        item_text, parts = encode(as_record(item))
+                        send_item(item_text, self._give({"parts": parts}))
+                return self._give({})
+            if method not in METHODS:
+                raise UnknownMethodError(method)
+            result_text, parts = encode(as_record(await METHODS[method](call)))
+            return self._give({"text": result_text, "parts": parts})
+        except asyncio.CancelledError:
+            return self._give({})
+        except PyodideAppError as error:
+            return self._give({"error": _error_data(error.code, error)})
+        except Exception as error:
+            _logger.exception("%s failed", method)
+            return self._give({"error": _error_data("internal", error)})
+        finally:
+            self._calls.pop(call_id, None)
+
+    def cancel(self, call_id: int) -> None:
+        """The caller does not want the answer any more."""
+        task = self._calls.get(call_id)
+        if task is not None:
+            task.cancel()
+
+    def tab_gone(self, tab_id: str) -> None:
+        """Let go of what that tab had open."""
+        farewell = asyncio.ensure_future(self._host.databases.tab_gone(tab_id))
+        self._farewells.add(farewell)
+        farewell.add_done_callback(self._farewells.discard)
+
+
+def _error_data(code: str, error: Exception) -> dict[str, Any]:
+    detail = error.detail if isinstance(error, PyodideAppError) else {}
+    text = str(error) if isinstance(error, PyodideAppError) else _UNEXPECTED
+    return {"code": code, "message": text, "detail": encode(as_record(detail))[0]}
+
+
+_UNEXPECTED = "something unexpected went wrong; the console of the host has the details"

@@ -1,0 +1,119 @@
+"""The host's volume, as the storage package knows it.
+
+The object itself is JavaScript (``web/worker/volume.js``). Its rejections carry a
+``code``; here they become the error of that code.
+"""
+
+from collections.abc import Awaitable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from pyodide_app.errors import DurabilityError, PyodideAppError, error_from_code
+
+__all__ = ["HostVolume"]
+
+
+class HostVolume:
+    """Implements `pyodide_app.storage.volume.Volume` over the host."""
+
+    def __init__(self, js: Any) -> None:  # noqa: ANN401  # a JsProxy
+        self._js = js
+        self.root = str(js.root)
+        self.scratch = str(js.scratch)
+
+    async def flush(self, *, strict: bool) -> int:
+        """Return the sequence number up to which all is durable."""
+        return int(await _settled(self._js.flush(strict)))
+
+    def set_autosave(self, path: str, interval_ms: int | None) -> None:
+        """Flush *path* at most *interval_ms* after a commit; None: on request."""
+        with _translated():
+            # None would arrive as undefined, which the host takes for its default.
+            self._js.setAutosave(path, -1 if interval_ms is None else interval_ms)
+
+    def status(self, path: str) -> Mapping[str, object]:
+        """Return what is known about *path*."""
+        with _translated():
+            return dict(_plain(self._js.status(path)))
+
+    async def replace_file(self, path: str, staged: str) -> None:
+        """Make *path* equal *staged*, atomically and durably; consume *staged*."""
+        await _settled(self._js.replaceFile(path, staged))
+
+    async def keep_restore_point(self, path: str, reason: str) -> Mapping[str, object]:
+        """Keep a durable copy."""
+        return dict(_plain(await _settled(self._js.keepRestorePoint(path, reason))))
+
+    async def restore_points(self, path: str) -> list[Mapping[str, object]]:
+        """Return the restore points of *path*."""
+        return list(_plain(await _settled(self._js.restorePoints(path))))
+
+    async def read_restore_point(self, id: str) -> bytes:
+        """Return the content of a restore point."""
+        found = await _settled(self._js.readRestorePoint(id))
+        return bytes(found.to_bytes())
+
+    async def stage_restore_point(self, id: str, staged: str) -> None:
+        """Write the content of a restore point to the scratch file *staged*."""
+        await _settled(self._js.stageRestorePoint(id, staged))
+
+    async def delete_restore_point(self, id: str) -> None:
+        """Delete a restore point."""
+        await _settled(self._js.deleteRestorePoint(id))
+
+    # Bytes that stay outside the heap ----------------------------------------
+
+    async def export_handle(self, path: str) -> Any:  # noqa: ANN401  # a JsProxy
+        """Return the file as a JavaScript byte array, as of the last commit."""
+        return await _settled(self._js.exportFile(path))
+
+    async def restore_point_handle(self, id: str) -> Any:  # noqa: ANN401  # a JsProxy
+        """Return a restore point as a JavaScript byte array."""
+        return await _settled(self._js.readRestorePoint(id))
+
+    def write_scratch(self, path: str, handle: Any) -> None:  # noqa: ANN401  # a JsProxy
+        """Put a JavaScript byte array under the scratch folder."""
+        with _translated():
+            self._js.writeScratch(path, handle)
+
+    def remove_scratch(self, path: str) -> None:
+        """Delete a file of the scratch folder."""
+        with _translated():
+            self._js.removeScratch(path)
+
+
+async def _settled(promise: Awaitable[Any]) -> Any:  # noqa: ANN401  # what it resolves to
+    with _translated():
+        return await promise
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    from pyodide.ffi import JsException
+
+    try:
+        yield
+    except JsException as error:
+        raise as_app_error(error) from error
+
+
+def as_app_error(error: Any) -> PyodideAppError:  # noqa: ANN401  # a JsException
+    """Return the error of this package that a JavaScript error stands for."""
+    code = getattr(error.js_error, "code", None)
+    if isinstance(code, str):
+        return error_from_code(code, str(error.message))
+    return DurabilityError(str(error))
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401  # any data
+    """Return a JavaScript value as plain Python data."""
+    from pyodide.ffi import jsnull
+
+    def cleaned(value: Any) -> Any:  # noqa: ANN401  # any data
+        if isinstance(value, dict):
+            return {key: cleaned(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [cleaned(item) for item in value]
+        return None if value is jsnull else value
+
+    return cleaned(value.to_py())

@@ -1,0 +1,267 @@
+/** What crosses the border, by the names that JavaScript uses. Times are Unix milliseconds. */
+
+export type SqlValue = null | number | bigint | string | boolean | Uint8Array;
+export type Parameters = SqlValue[] | Record<string, SqlValue>;
+export type Row = Record<string, null | number | bigint | string | Uint8Array>;
+export type Durability = 'batched' | 'commit' | 'strict';
+
+export interface RunResult {
+  /** Rows changed by the statement; 0 for a SELECT or a definition. */
+  changes: number;
+  lastInsertRowid: number | bigint | null;
+}
+
+export interface BatchOperation {
+  statement: string;
+  parameters?: Parameters;
+}
+
+export interface BatchResult {
+  successful: number;
+  failed: number;
+  results: (RunResult | null)[];
+  errors: { index: number; error: { code: string; message: string } }[];
+}
+
+export interface CallOptions {
+  signal?: AbortSignal | undefined;
+}
+
+export interface OpenOptions {
+  /** Names the database. */
+  dbName?: string;
+  /** What an awaited write means; see the table in README.md. */
+  durability?: Durability;
+  /** Whether `batched` commits become durable by themselves. */
+  autoSave?: boolean;
+  saveIntervalMs?: number;
+  /** The start of the host; `fraction` is of the whole. */
+  onProgress?: (progress: Progress) => void;
+  /** `status`: it may differ; `host`: another release has taken over. */
+  onHostEvent?: (name: string, payload: unknown) => void;
+  /** Where there is no SharedWorker: ask the tab that has the database. */
+  takeOver?: boolean;
+}
+
+export interface StorageOptions extends OpenOptions {
+  platform?: 'auto' | 'web' | 'memory';
+  /** False works in memory, for this tab alone. */
+  persistence?: boolean;
+}
+
+export interface Progress {
+  phase: string;
+  fraction: number;
+  message: string;
+}
+
+export interface Resolution {
+  kind: string;
+  reason: string;
+  attempts: [kind: string, reason: string][];
+}
+
+export interface StorageStatus {
+  mode: 'indexeddb' | 'memory' | 'native';
+  durability: Durability;
+  committedSeq: number;
+  /** Equal to `committedSeq` if nothing would be lost now. */
+  durableSeq: number;
+  pendingBytes: number;
+  lastError: string | null;
+  lastErrorCode: string | null;
+  usage: number | null;
+  quota: number | null;
+  persisted: boolean | null;
+  databaseBytes: number;
+  tabs: number;
+  /** The release that serves this page; null if it is not built. */
+  release: string | null;
+  /** True if all tabs share one host. */
+  sharedHost: boolean;
+  recovery?: { records: number; setAside: number; problems: string[] };
+  [detail: string]: unknown;
+}
+
+export interface Page<T> {
+  items: T[];
+  nextCursor: string | null;
+}
+
+export interface PageOptions extends CallOptions {
+  limit?: number;
+  cursor?: string | null;
+}
+
+export interface Conversation {
+  id: string;
+  userId: string;
+  personaId: string;
+  createdAt: number;
+  updatedAt: number;
+  metadata: Record<string, unknown>;
+  title?: string;
+}
+
+export interface ConversationEvent {
+  id: string;
+  conversationId: string;
+  eventType: string;
+  eventData: Record<string, unknown>;
+  timestamp: number;
+}
+
+export interface ConversationWithEvents {
+  conversation: Conversation;
+  /** Oldest first. */
+  events: ConversationEvent[];
+}
+
+export interface SearchHit {
+  conversationId: string;
+  /** Null if the title matched. */
+  eventId: string | null;
+  eventType: string;
+  title: string | null;
+  /** Plain text. */
+  snippet: string;
+  highlights: [start: number, end: number][];
+  timestamp: number;
+  score: number;
+}
+
+export interface Session {
+  id: string;
+  userId: string;
+  displayName: string;
+  targetType: 'persona' | 'agency';
+  targetId: string;
+  createdAt: number;
+  updatedAt: number;
+  metadata: Record<string, unknown>;
+}
+
+export interface Persona {
+  id: string;
+  displayName: string;
+  description: string | null;
+  definition: Record<string, unknown>;
+  createdAt: number;
+  updatedAt: number;
+}
+
+export interface TelemetryRecord {
+  id: string;
+  sessionId: string | null;
+  eventType: string;
+  eventData: Record<string, unknown>;
+  timestamp: number;
+}
+
+export interface UsageRow {
+  /** YYYY-MM-DD in UTC. */
+  day: string;
+  model: string;
+  calls: number;
+  promptTokens: number;
+  completionTokens: number;
+  totalTokens: number;
+  costUsd: number;
+  latencyMsAvg: number | null;
+  latencyMsP95: number | null;
+}
+
+export interface Workflow {
+  id: string;
+  name: string;
+  definition: Record<string, unknown>;
+  createdAt: number;
+  updatedAt: number;
+}
+
+export interface Change {
+  tables: string[];
+  seq: number;
+}
+
+export interface BackupCounts {
+  conversations: number;
+  events: number;
+  messages: number;
+  toolCalls: number;
+  sessions: number;
+  personas: number;
+  telemetry: number;
+  workflows: number;
+  otherTables: number;
+}
+
+export interface BackupProblem {
+  code: string;
+  message: string;
+}
+
+export interface BackupInspection {
+  kind: string;
+  schemaVersion: number;
+  sizeBytes: number;
+  counts: BackupCounts;
+  firstAt: number | null;
+  lastAt: number | null;
+  problems: BackupProblem[];
+  importable: boolean;
+  integrity: string;
+}
+
+export interface RestorePoint {
+  id: string;
+  reason: string;
+  createdAt: number;
+  size: number;
+}
+
+export interface ImportReport {
+  mode: 'replace' | 'merge';
+  kind: string;
+  added: BackupCounts;
+  updated: BackupCounts;
+  skipped: BackupCounts;
+  restorePoint: RestorePoint | null;
+  problems: BackupProblem[];
+}
+
+export interface ImportOptions {
+  mode?: 'replace' | 'merge';
+  onProgress?: (progress: { phase: string; fraction: number }) => void;
+}
+
+/** A key stays in memory: it is never stored by the host. */
+export type Provider =
+  | { type: 'recall' }
+  | { type: 'built-in' }
+  | {
+      type: 'openai';
+      baseUrl: string;
+      apiKey?: string;
+      model: string;
+      temperature?: number;
+      inputPricePerMillion?: number;
+      outputPricePerMillion?: number;
+    };
+
+export interface UserMessage {
+  userId: string;
+  personaId: string;
+  /** Null or absent: answer the last one again. */
+  userMessage?: string | null;
+  conversationId?: string | null;
+  provider?: Provider;
+  signal?: AbortSignal;
+}
+
+export interface Chunk {
+  type: string;
+  streamId: string;
+  isFinal: boolean;
+  [field: string]: unknown;
+}

@@ -1,0 +1,272 @@
+/**
+ * One end of a port: calls out, serves calls in. Both ends are alike.
+ *
+ * Rule 1: each call ends in exactly one of reply, error, end of its stream.
+ * Rule 2: nothing is thrown where nobody can catch it: what a method throws goes
+ *         to its caller, and closing rejects every call that is open.
+ * Rule 3: a stream is read one item at a time; what comes early waits in order.
+ */
+
+import { aborted, AppError, asError, errorData } from './rpc-messages.js';
+import { decode, encode } from './wire-codec.js';
+
+/** @import { Message } from './rpc-messages.js' */
+/** @import { Payload } from './wire-codec.js' */
+
+/**
+ * @typedef {object} Port  A MessagePort, as far as we use it.
+ * @property {(message: any, transfer: ArrayBuffer[]) => void} postMessage
+ * @property {any} onmessage  Set to a listener of {data}.
+ * @property {() => void} close
+ */
+
+/**
+ * @typedef {object} Signal  An AbortSignal, as far as we use it.
+ * @property {boolean} aborted
+ * @property {(type: 'abort', listener: () => void, options?: any) => void}
+ *   addEventListener
+ * @property {(type: 'abort', listener: () => void) => void} removeEventListener
+ */
+
+/**
+ * @typedef {object} Serving  What a call that came in may use.
+ * @property {(payload: Payload) => void} item  One item of a stream.
+ * @property {() => boolean} isCancelled
+ * @property {(listener: () => void) => void} onCancel
+ */
+
+/**
+ * @typedef {(method: string, payload: Payload, serving: Serving) =>
+ *   Promise<Payload | null>} Serve  Null ends a stream.
+ */
+
+/**
+ * @typedef {object} PendingCall
+ * @property {(payload: Payload) => void} reply
+ * @property {(payload: Payload) => void} item
+ * @property {() => void} end
+ * @property {(error: AppError) => void} fail
+ */
+
+export class RpcPeer {
+  #port;
+  #serve;
+  #onEvent;
+  #nextId = 1;
+
+  /** @type {Map<number, PendingCall>} */
+  #calls = new Map();
+
+  /** Calls that came in: how to cancel them. @type {Map<number, (() => void)[]>} */
+  #serving = new Map();
+
+  /** @type {AppError | null} */
+  #closedBy = null;
+
+  /**
+   * @param {Port} port
+   * @param {object} parts
+   * @param {Serve} parts.serve
+   * @param {(message: Message) => void} parts.onOther  Messages that are no part
+   *   of a call.
+   */
+  constructor(port, { serve, onOther }) {
+    this.#port = port;
+    this.#serve = serve;
+    this.#onEvent = onOther;
+    port.onmessage = (/** @type {{data: any}} */ { data }) =>
+      this.#receive(data);
+  }
+
+  /**
+   * @param {string} method
+   * @param {unknown} argument
+   * @param {{signal?: Signal | undefined}} [options]
+   * @returns {Promise<any>}
+   * @throws {AppError}
+   */
+  call(method, argument, { signal } = {}) {
+    return new Promise((resolve, reject) => {
+      this.#begin(method, argument, signal, {
+        reply: (payload) => resolve(decode(payload)),
+        item: () => {},
+        end: () => resolve(null),
+        fail: reject,
+      });
+    });
+  }
+
+  /**
+   * @param {string} method
+   * @param {unknown} argument
+   * @param {{signal?: Signal | undefined}} [options]
+   * @returns {AsyncGenerator<any, void, void>} Leaving the loop cancels it.
+   */
+  async *stream(method, argument, { signal } = {}) {
+    /** @type {Payload[]} */
+    const items = [];
+    /** @type {AppError | null} */
+    let failure = null;
+    let isOver = false;
+    let wake = () => {};
+    const settle = (/** @type {() => void} */ change) => {
+      change();
+      wake();
+    };
+    const cancel = this.#begin(method, argument, signal, {
+      reply: () => settle(() => (isOver = true)),
+      item: (payload) => settle(() => items.push(payload)),
+      end: () => settle(() => (isOver = true)),
+      fail: (error) => settle(() => (failure = error)),
+    });
+    try {
+      for (;;) {
+        for (let item = items.shift(); item; item = items.shift()) {
+          yield decode(item);
+        }
+        if (failure) throw failure;
+        if (isOver) return;
+        await new Promise((/** @type {(value: void) => void} */ resolve) => {
+          wake = resolve;
+        });
+      }
+    } finally {
+      cancel();
+    }
+  }
+
+  /**
+   * @param {string} name
+   * @param {unknown} payload  Plain data; cloned, not encoded.
+   * @param {ArrayBuffer[]} [transfer]
+   */
+  event(name, payload, transfer = []) {
+    this.post({ kind: 'event', name, payload }, transfer);
+  }
+
+  /**
+   * @param {Message} message
+   * @param {ArrayBuffer[]} [transfer]
+   */
+  post(message, transfer = []) {
+    this.#port.postMessage(message, transfer);
+  }
+
+  /** @param {AppError} reason  What every open and later call fails with. */
+  close(reason) {
+    if (this.#closedBy) return;
+    this.#closedBy = reason;
+    for (const { fail } of [...this.#calls.values()]) fail(reason);
+    this.#calls.clear();
+    for (const id of [...this.#serving.keys()]) this.#cancelServing(id);
+  }
+
+  /**
+   * @param {string} method
+   * @param {unknown} argument
+   * @param {Signal | undefined} signal
+   * @param {PendingCall} pending
+   * @returns {() => void} Cancels the call, if it has not ended.
+   */
+  #begin(method, argument, signal, pending) {
+    const id = this.#nextId++;
+    const forget = () => {
+      signal?.removeEventListener('abort', abort);
+      return this.#calls.delete(id);
+    };
+    const cancel = () => {
+      if (forget()) this.post({ kind: 'cancel', id });
+    };
+    const abort = () => {
+      cancel();
+      pending.fail(aborted());
+    };
+    if (this.#closedBy || signal?.aborted) {
+      pending.fail(this.#closedBy ?? aborted());
+      return () => {};
+    }
+    try {
+      const payload = encode(argument);
+      this.post({ kind: 'call', id, method, payload }, payload.blobs);
+    } catch (error) {
+      const { message } = /** @type {Error} */ (error);
+      pending.fail(new AppError('invalid_arguments', message));
+      return () => {};
+    }
+    signal?.addEventListener('abort', abort, { once: true });
+    this.#calls.set(id, {
+      item: pending.item,
+      reply: (payload) => void (forget(), pending.reply(payload)),
+      end: () => void (forget(), pending.end()),
+      fail: (error) => void (forget(), pending.fail(error)),
+    });
+    return cancel;
+  }
+
+  /** @param {Message} message */
+  #receive(message) {
+    switch (message.kind) {
+      case 'call':
+        void this.#answer(message.id, message.method, message.payload);
+        break;
+      case 'cancel':
+        this.#cancelServing(message.id);
+        break;
+      case 'reply':
+        this.#calls.get(message.id)?.reply(message.payload);
+        break;
+      case 'item':
+        this.#calls.get(message.id)?.item(message.payload);
+        break;
+      case 'end':
+        this.#calls.get(message.id)?.end();
+        break;
+      case 'error':
+        this.#calls.get(message.id)?.fail(asError(message.error));
+        break;
+      default:
+        this.#onEvent(message);
+    }
+  }
+
+  /**
+   * @param {number} id
+   * @param {string} method
+   * @param {Payload} payload
+   */
+  async #answer(id, method, payload) {
+    /** @type {(() => void)[]} */
+    const listeners = [];
+    this.#serving.set(id, listeners);
+    const isCancelled = () => !this.#serving.has(id);
+    try {
+      const result = await this.#serve(method, payload, {
+        isCancelled,
+        item: (item) => {
+          if (!isCancelled())
+            this.post({ kind: 'item', id, payload: item }, item.blobs);
+        },
+        onCancel: (listener) => {
+          if (isCancelled()) listener();
+          else listeners.push(listener);
+        },
+      });
+      if (isCancelled()) return;
+      if (result)
+        this.post({ kind: 'reply', id, payload: result }, result.blobs);
+      else this.post({ kind: 'end', id });
+    } catch (error) {
+      if (!isCancelled())
+        this.post({ kind: 'error', id, error: errorData(error) });
+    } finally {
+      this.#serving.delete(id);
+    }
+  }
+
+  /** @param {number} id */
+  #cancelServing(id) {
+    const listeners = this.#serving.get(id) ?? [];
+    this.#serving.delete(id);
+    for (const listener of listeners) listener();
+  }
+}

@@ -1,0 +1,194 @@
+/**
+ * The page's end of the border: one connection to the host, however many
+ * databases the page opens.
+ *
+ * Rule 1: a SharedWorker, one for all tabs of this release. Where there is none,
+ *         a dedicated Worker; then one tab owns the database.
+ * Rule 2: this tab's life is a Web Lock that the host waits for.
+ * Rule 3: the tail is written here when the page goes (see tail-writer.js).
+ */
+
+import { DEFAULT_VOLUME, tabLockName, workerName } from '../core/names.js';
+import { AppError, hostChanged } from '../core/rpc-messages.js';
+import { RpcPeer } from '../core/rpc-peer.js';
+import { encode } from '../core/wire-codec.js';
+import { availability, prompt } from './built-in-model.js';
+import { TailWriter } from './tail-writer.js';
+
+/** @import { Payload } from '../core/wire-codec.js' */
+/** @import { Serving } from '../core/rpc-peer.js' */
+
+/**
+ * @typedef {object} HostOptions
+ * @property {boolean} [takeOver]  Ask the tab that owns the database to let go.
+ * @property {boolean} [dedicated]  A Worker of this page alone, even where
+ *   there are SharedWorkers.
+ */
+
+/** @typedef {(name: string, payload: any) => void} HostListener */
+
+const HOST = new URL('../worker/host.js', import.meta.url);
+
+/** @type {RpcClient | null} */
+let client = null;
+
+/**
+ * The connection of this page; made by the first call.
+ *
+ * @param {HostOptions} [options]
+ */
+export function connectToHost(options = {}) {
+  if (!client || client.isClosed) client = new RpcClient(options);
+  return client;
+}
+
+export class RpcClient {
+  isClosed = false;
+
+  /** True if all tabs share one host. */
+  isShared;
+
+  /** @type {Set<HostListener>} */
+  #listeners = new Set();
+  #peer;
+  #tail;
+
+  /** @param {HostOptions} options */
+  constructor({ takeOver = false, dedicated = false }) {
+    requireLocks();
+    const tabId = crypto.randomUUID();
+    this.isShared = 'SharedWorker' in globalThis && !dedicated;
+    const name = workerName(DEFAULT_VOLUME, takeOver);
+    const fail = (/** @type {Event} */ event) => this.#failed(event);
+    const port = this.isShared ? sharedPort(name, fail) : ownPort(name, fail);
+    this.#peer = new RpcPeer(port, {
+      serve: (method, payload, serving) => serve(method, payload, serving),
+      onOther: (message) => {
+        if (message.kind === 'event')
+          this.#event(message.name, message.payload);
+      },
+    });
+    port.start();
+    this.#tail = new TailWriter(() => {
+      this.#peer.call('host.leaving', null).catch(() => {});
+    });
+    void this.#sayHello(tabId);
+  }
+
+  /**
+   * @param {string} method
+   * @param {unknown} argument
+   * @param {{signal?: AbortSignal | undefined}} [options]
+   */
+  call(method, argument, options) {
+    return this.#peer.call(method, argument, options);
+  }
+
+  /**
+   * @param {string} method
+   * @param {unknown} argument
+   * @param {{signal?: AbortSignal | undefined}} [options]
+   */
+  stream(method, argument, options) {
+    return this.#peer.stream(method, argument, options);
+  }
+
+  /**
+   * @param {HostListener} listener
+   * @returns {() => void} Stop listening.
+   */
+  listen(listener) {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** @param {string} tabId */
+  async #sayHello(tabId) {
+    /** @type {Promise<void>} */
+    const held = new Promise((resolve) => {
+      const hold = () => {
+        resolve();
+        // Until the page dies, and the lock with it.
+        return new Promise(() => {});
+      };
+      void navigator.locks.request(tabLockName(tabId), hold);
+    });
+    // The host takes a free lock for a dead tab.
+    await held;
+    this.#peer.post({ kind: 'hello', tabId });
+  }
+
+  /**
+   * @param {string} name
+   * @param {any} payload
+   */
+  #event(name, payload) {
+    if (name === 'tail') this.#tail.receive(payload);
+    if (name === 'host') this.#close(hostChanged());
+    for (const listener of this.#listeners) listener(name, payload);
+  }
+
+  /** @param {Event} event */
+  #failed(event) {
+    const { message } = /** @type {ErrorEvent} */ (event);
+    this.#close(
+      new AppError(
+        'boot_failed',
+        `the database worker did not start${message ? `: ${message}` : ''}; ` +
+          'reload, or use a current browser',
+      ),
+    );
+  }
+
+  /** @param {AppError} reason */
+  #close(reason) {
+    this.isClosed = true;
+    this.#peer.close(reason);
+    this.#tail.close();
+  }
+}
+
+/**
+ * @param {string} name
+ * @param {(event: Event) => void} onFailure
+ */
+function sharedPort(name, onFailure) {
+  const worker = new SharedWorker(HOST, { type: 'module', name });
+  worker.onerror = onFailure;
+  return worker.port;
+}
+
+/**
+ * @param {string} name
+ * @param {(event: Event) => void} onFailure
+ */
+function ownPort(name, onFailure) {
+  const worker = new Worker(HOST, { type: 'module', name });
+  worker.onerror = onFailure;
+  const { port1, port2 } = new MessageChannel();
+  worker.postMessage(null, [port2]);
+  return port1;
+}
+
+/**
+ * What the host may call here: what the platform has in documents alone.
+ *
+ * @param {string} method
+ * @param {Payload} payload
+ * @param {Serving} serving
+ */
+async function serve(method, payload, serving) {
+  if (method === 'languageModel.availability')
+    return encode(await availability());
+  if (method === 'languageModel.prompt') return prompt(payload, serving);
+  throw new AppError('unknown_method', `a page has no method ${method}`);
+}
+
+function requireLocks() {
+  if (!navigator.locks) {
+    throw new AppError(
+      'store_unavailable',
+      'this page has no Web Locks; open it over HTTPS or on localhost',
+    );
+  }
+}

@@ -1,0 +1,100 @@
+/**
+ * The host: the one worker that runs Python and owns the database. Entry point
+ * of the SharedWorker (one for all tabs), or of a dedicated Worker where there
+ * is no SharedWorker; then one tab owns the database.
+ *
+ * It joins the parts and starts them; tabs may call from the first moment on and
+ * wait for the start.
+ *
+ * Rule 1: nothing is opened without the writer lock.
+ * Rule 2: when another host asks for the lock, this one makes everything durable,
+ *         ends all calls with `host_changed` and never writes again.
+ */
+
+import { DEFAULT_VOLUME } from '../core/names.js';
+import { bootPyodide, mountVolume } from './pyodide-host.js';
+import { createPythonDispatch } from './python-dispatch.js';
+import { RpcServer } from './rpc-server.js';
+import { TailKeeper } from './tail-keeper.js';
+import { Volume } from './volume.js';
+import { acquireWriterLock } from './writer-lock.js';
+
+/** In milliseconds between two status events. */
+const STATUS_INTERVAL = 100;
+
+/** The name carries what a worker's script address cannot: see client.js. */
+const takeOver =
+  'onconnect' in globalThis || globalThis.name.endsWith(':take-over');
+
+/** @type {Volume | null} */
+let volume = null;
+let statusIsDue = false;
+
+const tail = new TailKeeper(DEFAULT_VOLUME, (tabId, payload, transfer) =>
+  server.send(tabId, 'tail', payload, transfer),
+);
+
+const server = new RpcServer({
+  dispatch: start(),
+  hostMethods: {
+    /** The page is being left: there may be no later moment. */
+    'host.leaving': async () => {
+      await volume?.flush(false);
+      return null;
+    },
+  },
+  onTab: (tabId) => tail.tabCame(tabId, volume?.sealed ?? null),
+  onTabGone: (tabId) => tail.tabWent(tabId, volume?.sealed ?? null),
+});
+
+async function start() {
+  const lock = await acquireWriterLock(DEFAULT_VOLUME, {
+    takeOver,
+    onAsked: letGo,
+  });
+  try {
+    const opening = Volume.open(DEFAULT_VOLUME, {
+      events: {
+        sealed: (record) => tail.sealed(record),
+        settled: (key) => tail.settled(key),
+        changed: announceStatus,
+      },
+    });
+    const [opened, pyodide] = await Promise.all([
+      opening,
+      bootPyodide((progress) => server.broadcast('progress', progress)),
+    ]);
+    volume = opened;
+    mountVolume(pyodide, opened);
+    const dispatch = await createPythonDispatch(pyodide, opened, server);
+    const ready = { phase: 'ready', fraction: 1, message: 'Ready' };
+    server.broadcast('progress', ready);
+    return dispatch;
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+async function letGo() {
+  server.close();
+  await volume?.close();
+}
+
+function announceStatus() {
+  if (statusIsDue) return;
+  statusIsDue = true;
+  setTimeout(() => {
+    statusIsDue = false;
+    if (volume) server.broadcast('status', volume.summary());
+  }, STATUS_INTERVAL);
+}
+
+globalThis.addEventListener('connect', (event) => {
+  const [port] = /** @type {MessageEvent} */ (event).ports;
+  if (port) server.connect(port);
+});
+globalThis.addEventListener('message', (event) => {
+  const [port] = /** @type {MessageEvent} */ (event).ports;
+  if (port) server.connect(port);
+});

@@ -1,0 +1,94 @@
+/**
+ * The border between JavaScript and Python: one crossing each way per call.
+ *
+ * Rule 1: no proxy outlives the call for which it was made; whoever creates one
+ *         destroys it in the same function.
+ * Rule 2: Python sees the JSON text and the byte arrays, and gives back the same.
+ */
+
+import { AppError } from '../core/rpc-messages.js';
+
+/** @import { Dispatch, RpcServer } from './rpc-server.js' */
+/** @import { Volume } from './volume.js' */
+
+/** What Python may use of this worker, by the name `bridge`. */
+class Bridge {
+  #server;
+
+  /** @param {RpcServer} server */
+  constructor(server) {
+    this.#server = server;
+  }
+
+  get tabCount() {
+    return this.#server.tabCount;
+  }
+
+  /**
+   * @param {string} tabId
+   * @param {string} method
+   * @param {string} json  The argument.
+   */
+  callPage(tabId, method, json) {
+    return this.#server.callPage(tabId, method, JSON.parse(json));
+  }
+
+  /**
+   * Call a page that answers with a stream.
+   *
+   * @param {string} tabId
+   * @param {string} method
+   * @param {string} json  The argument.
+   * @returns {AsyncGenerator<any, void, void>}
+   */
+  streamFromPage(tabId, method, json) {
+    return this.#server.streamFromPage(tabId, method, JSON.parse(json));
+  }
+}
+
+/**
+ * @param {any} pyodide
+ * @param {Volume} volume
+ * @param {RpcServer} server
+ * @returns {Promise<Dispatch>}
+ */
+export async function createPythonDispatch(pyodide, volume, server) {
+  const browser = pyodide.pyimport('pyodide_app.browser');
+  const python = await browser.boot(volume, new Bridge(server));
+  browser.destroy();
+  let nextCall = 1;
+  return {
+    async call(method, { json, blobs }, tabId, serving) {
+      const callId = nextCall++;
+      const bytes = blobs.map((blob) => new Uint8Array(blob));
+      const item = (/** @type {string} */ text, /** @type {any} */ { parts }) =>
+        serving.item({ json: text, blobs: buffersOf(parts) });
+      serving.onCancel(() => python.cancel(callId));
+      const { error, text, parts } = await python.call(
+        callId,
+        method,
+        json,
+        bytes,
+        tabId,
+        item,
+      );
+      if (error) {
+        throw new AppError(error.code, error.message, JSON.parse(error.detail));
+      }
+      if (typeof text !== 'string') return null;
+      return { json: text, blobs: buffersOf(parts) };
+    },
+    tabGone: (tabId) => python.tab_gone(tabId),
+  };
+}
+
+/** @param {Uint8Array[]} parts */
+function buffersOf(parts) {
+  return parts.map(({ buffer, byteOffset, byteLength }) =>
+    byteLength === buffer.byteLength
+      ? /** @type {ArrayBuffer} */ (buffer)
+      : /** @type {ArrayBuffer} */ (
+          buffer.slice(byteOffset, byteOffset + byteLength)
+        ),
+  );
+}
