@@ -586,16 +586,19 @@ def error_from_code(
 ) -> PyodideAppError:
     """Return the error that *code* names, with the message it crossed with.
 
-    Attributes that a class derives from its data are set from *detail*, as far
-    as it has them. An unknown code becomes a `PyodideAppError` with that code.
+    What the class keeps as attributes is set from *detail*. An unknown code becomes
+    a `PyodideAppError` with that code.
     """
     found = {cls.code: cls for cls in _tree(PyodideAppError)}.get(code)
     cls = found or PyodideAppError
     error = cls.__new__(cls)
-    PyodideAppError.__init__(error, message, **dict(detail or {}))
-    for name, value in error.detail.items():
-        if name.isidentifier() and name not in {"code", "message", "detail"}:
-            setattr(error, _ATTRIBUTES.get(name, name), value)
+    PyodideAppError.__init__(error, message)
+    error.detail = dict(detail or {})
+    for key, value in error.detail.items():
+        name = _ATTRIBUTES.get(key, key)
+        # An attribute of data is one that neither the class nor Exception has.
+        if name.isidentifier() and not hasattr(error, name):
+            setattr(error, name, value)
     if found is None:
         error.__dict__["code"] = code
     return error

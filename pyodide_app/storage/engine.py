@@ -135,7 +135,8 @@ class Engine:
 
     def close(self) -> None:
         """Close the connection; an open transaction is rolled back."""
-        self._connection.authorizer = None
+        with contextlib.suppress(apsw.ConnectionClosedError):
+            self._connection.authorizer = None
         self._connection.close()
 
     def __enter__(self) -> "Engine":

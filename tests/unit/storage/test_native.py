@@ -1,0 +1,73 @@
+import sqlite3
+
+import pytest
+
+from pyodide_app.errors import NotADatabaseError
+from pyodide_app.storage import NativeSqliteAdapter
+
+
+@pytest.mark.parametrize(
+    ("durability", "level"), [("batched", 1), ("commit", 2), ("strict", 2)]
+)
+async def test_it_uses_a_wal_and_syncs_as_asked(tmp_path, durability, level):
+    adapter = NativeSqliteAdapter(tmp_path / "a.db", durability=durability)
+    await adapter.open()
+
+    assert await adapter.get("PRAGMA journal_mode") == {"journal_mode": "wal"}
+    assert await adapter.get("PRAGMA synchronous") == {"synchronous": level}
+    assert await adapter.get("PRAGMA busy_timeout") == {"timeout": 5000}
+    await adapter.close()
+
+
+async def test_it_makes_the_folder(tmp_path):
+    adapter = NativeSqliteAdapter(tmp_path / "new" / "folder" / "a.db")
+    await adapter.open()
+    await adapter.close()
+
+    assert (tmp_path / "new" / "folder" / "a.db").exists()
+
+
+async def test_another_process_reads_meanwhile_and_sees_a_replacement(tmp_path):
+    path = tmp_path / "a.db"
+    adapter = NativeSqliteAdapter(path)
+    await adapter.open()
+    await adapter.run("CREATE TABLE t AS SELECT 1 AS x")
+    other = sqlite3.connect(path)
+    assert other.execute("SELECT x FROM t").fetchall() == [(1,)]
+    staged = adapter.scratch_path("new.db")
+    new = sqlite3.connect(staged)
+    new.execute("CREATE TABLE t AS SELECT 2 AS x")
+    new.close()
+
+    await adapter.replace_database(staged)
+
+    assert other.execute("SELECT x FROM t").fetchall() == [(2,)]
+    other.close()
+    await adapter.close()
+    assert [file.name for file in tmp_path.iterdir()] == ["a.db"]
+
+
+async def test_restore_points_outlive_the_adapter(tmp_path):
+    adapter = NativeSqliteAdapter(tmp_path / "a.db")
+    await adapter.open()
+    await adapter.run("CREATE TABLE t AS SELECT 1 AS x")
+    point = await adapter.keep_restore_point("before")
+    await adapter.run("DROP TABLE t")
+    await adapter.close()
+
+    again = NativeSqliteAdapter(tmp_path / "a.db")
+    await again.open()
+    assert await again.restore_points() == [point]
+    await again.restore(point.id)
+    assert await again.all("SELECT x FROM t") == [{"x": 1}]
+    await again.close()
+
+
+async def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path):
+    path = tmp_path / "letter.txt"
+    path.write_text("Dear Sir or Madam, " * 100)
+
+    with pytest.raises(NotADatabaseError):
+        await NativeSqliteAdapter(path).open()
+
+    assert path.read_text().startswith("Dear Sir")
