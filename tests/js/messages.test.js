@@ -18,9 +18,13 @@ function event(eventType, eventData = {}) {
   return { id: `event-${count}`, eventType, eventData, timestamp: count };
 }
 
-/** @param {string} textDelta */
-const delta = (textDelta, streamId = undefined) =>
-  event('text_delta', { textDelta, streamId });
+/**
+ * @param {string} textDelta
+ * @param {string} [streamId]
+ */
+function delta(textDelta, streamId) {
+  return event('text_delta', { textDelta, streamId });
+}
 
 test('a question and its final response are two messages', () => {
   const messages = foldEvents([
@@ -254,4 +258,19 @@ test('each event leads to the message it became part of', () => {
     [0, 1, 1, 1],
   );
   assert.equal(indexOfEvent(messages, 'absent'), -1);
+});
+
+test('an answer that was asked for again is not offered for it twice', () => {
+  const messages = foldEvents([
+    event('user_message', { text: 'Q' }),
+    event('error', { code: 'provider_offline', message: 'No network.' }),
+    event('final_response', { finalResponseText: 'A' }),
+    event('user_message', { text: 'R' }),
+    event('error', { code: 'provider_offline', message: 'No network.' }),
+  ]);
+
+  assert.deepEqual(
+    messages.map((message) => message.kind === 'answer' && message.isRetried),
+    [false, true, false, false, false],
+  );
 });

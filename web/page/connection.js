@@ -8,7 +8,7 @@
  *         message however many views there are.
  */
 
-import { AgentOS, createAgentOSStorage } from '../client.js';
+import { AgentOS, AppError, createAgentOSStorage } from '../client.js';
 import { Observable } from './observable.js';
 
 /** @import { AgentOSStorage, StorageStatus } from '../client.js' */
@@ -65,14 +65,20 @@ export class Connection {
     return this.#opened.promise;
   }
 
-  /** Boot; the outcome is `state`. Call it again after a failure. */
-  async open() {
+  /**
+   * Boot; the outcome is `state`. Call it again after a failure.
+   *
+   * @param {{ takeOver?: boolean }} [options]  Ask the tab that has the database
+   *   to let go, where tabs cannot share it.
+   */
+  async open({ takeOver = false } = {}) {
     let reached = 0.01;
     this.state.set(booting(reached));
     try {
       const storage = await createAgentOSStorage({
         platform: 'web',
         durability: this.#durability,
+        takeOver,
         onProgress: ({ fraction, message }) => {
           // A bar that goes back is read as a fault.
           reached = Math.max(reached, fraction ?? 0);
@@ -80,6 +86,7 @@ export class Connection {
         },
         onHostEvent: (name) => {
           if (name === 'status') void this.refreshStatus();
+          if (name === 'host') this.state.set(handedOver());
         },
       });
       const agent = new AgentOS();
@@ -156,6 +163,15 @@ export class Connection {
  */
 function booting(reached, words = 'Starting') {
   return { kind: 'booting', reached, words };
+}
+
+/** @returns {ConnectionState} */
+function handedOver() {
+  const error = new AppError(
+    'host_changed',
+    'another tab has taken over the database with another release; reload this tab to go on',
+  );
+  return { kind: 'failed', error };
 }
 
 /**

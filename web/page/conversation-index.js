@@ -21,11 +21,9 @@ const PAGE = 40;
 
 export class ConversationIndex {
   /** @type {Observable<LoadedList>} */
-  list = new Observable({
-    items: /** @type {readonly Conversation[]} */ ([]),
-    hasMore: false,
-    isLoaded: false,
-  });
+  list = new Observable(
+    /** @type {LoadedList} */ ({ items: [], hasMore: false, isLoaded: false }),
+  );
 
   /** @type {Connection} */
   #connection;

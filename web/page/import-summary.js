@@ -2,7 +2,7 @@
 
 import { formatBytes, formatCount, formatDate } from './format.js';
 
-/** @import { BackupInspection, ImportReport } from '../client.js' */
+/** @import { BackupCounts, BackupInspection, ImportReport } from '../client.js' */
 
 /** @type {Record<string, string>} */
 const KINDS = {
@@ -12,7 +12,7 @@ const KINDS = {
   'original-agentos-runtime': 'A database of the original AgentOS runtime',
 };
 
-/** @type {Record<string, string>} */
+/** @type {Record<keyof BackupCounts, string>} */
 const NAMES = {
   conversations: 'Conversations',
   events: 'Events',
@@ -24,6 +24,8 @@ const NAMES = {
   workflows: 'Workflows',
   otherTables: 'Other tables',
 };
+
+const KEYS = /** @type {(keyof BackupCounts)[]} */ (Object.keys(NAMES));
 
 /** @param {string} kind */
 export const describeKind = (kind) =>
@@ -49,8 +51,7 @@ export function inspectionFacts(inspection) {
  * @returns {[string, string | null][]}
  */
 export function reportFacts({ added, updated, skipped }) {
-  /** @type {[string, string | null][]} */
-  const facts = Object.keys(NAMES).map((key) => {
+  return KEYS.map((key) => {
     const words = [
       count(added[key], 'added'),
       count(updated[key], 'updated'),
@@ -58,32 +59,23 @@ export function reportFacts({ added, updated, skipped }) {
     ].filter((word) => word !== null);
     return [NAMES[key], words.length > 0 ? words.join(', ') : null];
   });
-  return facts;
 }
 
 /**
- * @param {Record<string, any>} counts
+ * @param {BackupCounts} counts
  * @returns {[string, string | null][]}
  */
 function countFacts(counts) {
-  return Object.entries(NAMES).map(([key, name]) => [
-    name,
-    counts[key] ? valueOf(counts[key]) : null,
+  return KEYS.map((key) => [
+    NAMES[key],
+    counts[key] > 0 ? formatCount(counts[key]) : null,
   ]);
 }
 
-/** Names of tables as well as numbers. @param {unknown} value */
-function valueOf(value) {
-  if (Array.isArray(value)) return value.length > 0 ? value.join(', ') : null;
-  return typeof value === 'number' ? formatCount(value) : String(value);
-}
-
 /**
- * @param {unknown} value
+ * @param {number} value
  * @param {string} word
  */
 function count(value, word) {
-  return typeof value === 'number' && value > 0
-    ? `${formatCount(value)} ${word}`
-    : null;
+  return value > 0 ? `${formatCount(value)} ${word}` : null;
 }

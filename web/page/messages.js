@@ -66,6 +66,7 @@
  * @property {string | null} model
  * @property {number | null} latencyMs  From question to end of the answer.
  * @property {string | null} progress  What the agent says it is doing now.
+ * @property {boolean} isRetried  Another answer to the same question follows.
  */
 
 /**
@@ -130,6 +131,7 @@ export function foldEvents(events, { isAnswering = false } = {}) {
   for (const unfinished of open.values()) {
     settle(unfinished, isAnswering ? 'streaming' : 'interrupted');
   }
+  markRetried(messages);
   return messages;
 
   /**
@@ -174,6 +176,18 @@ export function indexOfEvent(messages, eventId) {
 
 /** @typedef {{ answer: Answer, spoke: boolean }} OpenAnswer */
 
+/** @param {readonly Message[]} messages */
+function markRetried(messages) {
+  /** @type {Answer | null} */
+  let previous = null;
+  for (const message of messages) {
+    if (message.kind === 'user') previous = null;
+    if (message.kind !== 'answer') continue;
+    if (previous) previous.isRetried = true;
+    previous = message;
+  }
+}
+
 /**
  * @param {StoredEvent} event
  * @returns {Answer}
@@ -191,6 +205,7 @@ function emptyAnswer(event) {
     model: null,
     latencyMs: null,
     progress: null,
+    isRetried: false,
   };
 }
 

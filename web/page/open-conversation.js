@@ -143,11 +143,14 @@ export class OpenConversation {
     const { id, messages, personaId } = this.state.value;
     const question = questionOf(messages, index);
     if (id === null || !question) return;
+    // The runtime answers the last question again; an older one is put anew.
+    const isLast = question === questionOf(messages, messages.length);
     const { signal: stay } = this.#stay;
     const answer = this.#begin([]);
     try {
       const opened = await this.#connection.opened();
-      const request = { id, personaId, userMessage: question.text };
+      const userMessage = isLast ? null : question.text;
+      const request = { id, personaId, userMessage };
       await this.#receive(opened, request, { answer, stay }, () => {});
     } finally {
       if (!stay.aborted) await this.#end();
@@ -194,7 +197,7 @@ export class OpenConversation {
 
   /**
    * @param {Opened} opened
-   * @param {{ id: string, personaId: string, userMessage: string }} request
+   * @param {{ id: string, personaId: string, userMessage: string | null }} request
    * @param {{ answer: AbortController, stay: AbortSignal }} until
    * @param {() => void} onStored
    */

@@ -56,7 +56,8 @@ async function readStored(store) {
   const stored = await store.checkpoints();
   const newest = stored
     .map(({ bytes }) => decodeCheckpoint(bytes))
-    .findLast((checkpoint) => typeof checkpoint !== 'string');
+    .filter((checkpoint) => typeof checkpoint !== 'string')
+    .at(-1);
   if (newest) await readImages(store, folder, newest);
   const reader = new LogReader(newest?.next ?? START);
   for await (const [key, bytes] of store.log([

@@ -24,7 +24,6 @@ const status = (change = {}) => ({
   tabs: 1,
   release: 'test',
   sharedHost: true,
-  recovery: null,
   ...change,
 });
 

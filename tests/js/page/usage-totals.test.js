@@ -18,6 +18,7 @@ const row = (change) => ({
   totalTokens: 10,
   costUsd: 0.5,
   latencyMsAvg: 100,
+  latencyMsP95: 100,
   ...change,
 });
 

@@ -6,7 +6,7 @@ import { confirmWith } from './dialogs.js';
 import { byId, fromTemplate, part } from './markup.js';
 import { toast, told } from './toasts.js';
 
-/** @import { RestorePoint } from '../client.js' */
+/** @import { RestorePoint } from '../../client.js' */
 /** @import { Connection } from '../connection.js' */
 
 export class BackupView {

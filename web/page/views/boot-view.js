@@ -5,10 +5,19 @@ import { told } from './toasts.js';
 
 /** @import { Connection, ConnectionState } from '../connection.js' */
 
+/** @type {Record<string, string>} */
+const WAYS_OUT = {
+  host_changed: 'Reload',
+  storage_in_use: 'Use it in this tab',
+};
+
 export class BootView {
   #boot = byId('boot');
   #bar = byId('boot-bar', HTMLProgressElement);
   #error = byId('boot-error');
+
+  /** Of the failure that is shown. @type {string | null} */
+  #code = null;
 
   /**
    * @param {Connection} connection
@@ -16,8 +25,14 @@ export class BootView {
    */
   constructor(connection, rescue) {
     connection.state.subscribe((state) => this.#show(state));
-    byId('boot-retry').addEventListener('click', () => void connection.open());
+    byId('boot-retry').addEventListener('click', () => this.#retry(connection));
     byId('boot-rescue').addEventListener('click', () => told(rescue));
+  }
+
+  /** @param {Connection} connection */
+  #retry(connection) {
+    if (this.#code === 'host_changed') location.reload();
+    else void connection.open({ takeOver: this.#code === 'storage_in_use' });
   }
 
   /** @param {ConnectionState} state */
@@ -29,6 +44,8 @@ export class BootView {
       byId('boot-text').textContent = state.words;
     } else if (state.kind === 'failed') {
       const code = codeOf(state.error);
+      this.#code = code;
+      byId('boot-retry').textContent = WAYS_OUT[code ?? ''] ?? 'Try again';
       byId('boot-error-message').textContent = messageOf(state.error);
       byId('boot-error-code').textContent = code ? `Code: ${code}` : '';
     }

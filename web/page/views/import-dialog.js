@@ -16,7 +16,7 @@ import { showDialog } from './dialogs.js';
 import { byId, messageOf, part, showFacts } from './markup.js';
 import { toast, told } from './toasts.js';
 
-/** @import { ImportReport } from '../client.js' */
+/** @import { ImportReport } from '../../client.js' */
 /** @import { Connection } from '../connection.js' */
 
 /** @typedef {'inspecting' | 'refused' | 'preview' | 'importing' | 'done'} Stage */
@@ -128,7 +128,7 @@ export class ImportDialog {
       const { storage } = await this.#connection.opened();
       const report = await storage.importDatabase(file, {
         mode,
-        onProgress: (progress) => this.#showProgress(progress),
+        onProgress: ({ fraction }) => this.#showProgress(fraction),
       });
       this.#showReport(file, report);
     } catch (error) {
@@ -219,11 +219,9 @@ export class ImportDialog {
     list.replaceChildren(...items);
   }
 
-  /** @param {{ fraction?: number, message?: string }} progress */
-  #showProgress({ fraction, message }) {
-    if (this.#stage !== 'importing') return;
-    if (fraction !== undefined) this.#bar.value = fraction;
-    if (message) byId('import-subtitle').textContent = message;
+  /** @param {number} fraction */
+  #showProgress(fraction) {
+    if (this.#stage === 'importing') this.#bar.value = fraction;
   }
 
   /** @returns {'merge' | 'replace'} */

@@ -138,10 +138,11 @@ function showTool(element, tool) {
  * @param {HTMLElement} box
  * @param {Answer} answer
  */
-function showProblem(box, { status, error }) {
+function showProblem(box, { status, error, isRetried }) {
   box.hidden = status !== 'interrupted' && status !== 'failed';
   if (box.hidden) return;
   box.dataset.tone = status;
+  part(box, 'retry').hidden = isRetried;
   part(box, 'problem-text').textContent =
     error?.message ?? 'The answer broke off here.';
 }

@@ -9,7 +9,7 @@ import { formatRoute } from '../router.js';
 import { byId, fromTemplate, messageOf, part } from './markup.js';
 import { moveByArrows } from './sidebar-view.js';
 
-/** @import { SearchHit } from '../client.js' */
+/** @import { SearchHit } from '../../client.js' */
 /** @import { Connection } from '../connection.js' */
 
 const LIMIT = 40;

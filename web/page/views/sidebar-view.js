@@ -5,7 +5,7 @@ import { formatAge, formatWhen } from '../format.js';
 import { formatRoute } from '../router.js';
 import { byId, fromTemplate, part } from './markup.js';
 
-/** @import { Conversation } from '../client.js' */
+/** @import { Conversation } from '../../client.js' */
 /** @import { ConversationIndex, LoadedList } from '../conversation-index.js' */
 /** @import { OpenConversation } from '../open-conversation.js' */
 

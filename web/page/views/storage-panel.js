@@ -6,7 +6,7 @@ import { preferences } from '../preferences.js';
 import { byId, fromTemplate, messageOf, part, showFacts } from './markup.js';
 import { toast, told } from './toasts.js';
 
-/** @import { StorageStatus } from '../client.js' */
+/** @import { StorageStatus } from '../../client.js' */
 /** @import { Connection } from '../connection.js' */
 /** @import { StateWords } from '../durability.js' */
 

@@ -3,7 +3,7 @@
 import { titleOf } from '../conversation-index.js';
 import { byId } from './markup.js';
 
-/** @import { Conversation } from '../client.js' */
+/** @import { Conversation } from '../../client.js' */
 /** @import { OpenConversation } from '../open-conversation.js' */
 
 /**
