@@ -53,6 +53,9 @@ export class RpcClient {
   #peer;
   #tail;
 
+  /** Hello comes before any call. */
+  #greeted;
+
   /** @param {HostOptions} options */
   constructor({ takeOver = false, dedicated = false }) {
     requireLocks();
@@ -72,7 +75,7 @@ export class RpcClient {
     this.#tail = new TailWriter(() => {
       this.#peer.call('host.leaving', null).catch(() => {});
     });
-    void this.#sayHello(tabId);
+    this.#greeted = this.#sayHello(tabId);
   }
 
   /**
@@ -80,7 +83,8 @@ export class RpcClient {
    * @param {unknown} argument
    * @param {{signal?: AbortSignal | undefined}} [options]
    */
-  call(method, argument, options) {
+  async call(method, argument, options) {
+    await this.#greeted;
     return this.#peer.call(method, argument, options);
   }
 
@@ -89,8 +93,9 @@ export class RpcClient {
    * @param {unknown} argument
    * @param {{signal?: AbortSignal | undefined}} [options]
    */
-  stream(method, argument, options) {
-    return this.#peer.stream(method, argument, options);
+  async *stream(method, argument, options) {
+    await this.#greeted;
+    yield* this.#peer.stream(method, argument, options);
   }
 
   /**
