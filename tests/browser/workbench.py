@@ -1,5 +1,6 @@
 """What a person does in the Workbench, found by role and label as they find it."""
 
+import re
 from pathlib import Path
 
 from playwright.sync_api import Download, Locator, Page, expect
@@ -26,15 +27,15 @@ class Workbench:
         self.answers = page.get_by_role("article", name="Answer")
         self.retry = page.get_by_role("button", name="Retry")
         self.download = page.get_by_role("button", name="Download backup")
-        self.import_dialog = page.get_by_role("dialog").filter(
-            has=page.get_by_role("status", include_hidden=True)
-        )
         self.alerts = page.get_by_role("alert")
         self.state = page.locator("#state-chip")
 
     def expect_ready(self) -> None:
         """The database is open."""
-        expect(self.state).to_have_text("Durable", timeout=_BOOT_MS)
+        settled = re.compile("Durable|Not open|Not saved")
+        expect(self.state).to_have_text(settled, timeout=_BOOT_MS)
+        reason = self.page.locator("#boot-error-message").text_content()
+        expect(self.state, reason).to_have_text("Durable")
 
     def say(self, text: str) -> None:
         """Type *text* and send it."""
