@@ -25,6 +25,8 @@ names the way out. ``detail`` is the same data as JSON, for the border.
     │  │  ├─ QuotaExceededError         quota_exceeded
     │  │  ├─ WriterFencedError          writer_fenced
     │  │  ├─ StoreUnavailableError      store_unavailable
+    │  │  ├─ StoreLostError             store_lost
+    │  │  ├─ StoreTooNewError           store_too_new
     │  │  └─ StoreDamagedError          store_damaged
     │  └─ BackupError                   backup
     │     ├─ NotADatabaseError          backup_not_a_database
@@ -83,6 +85,8 @@ __all__ = [
     "StorageInUseError",
     "StorageResolutionError",
     "StoreDamagedError",
+    "StoreLostError",
+    "StoreTooNewError",
     "StoreUnavailableError",
     "TransactionError",
     "WriterFencedError",
@@ -320,6 +324,26 @@ class StoreUnavailableError(DurabilityError):
     _sentence = (
         "the durable store cannot be reached; leave private browsing or allow site "
         'data, or choose adapter="memory" to work without keeping anything'
+    )
+
+
+class StoreLostError(DurabilityError):
+    """The browser closed the durable store, or an operation on it failed."""
+
+    code = "store_lost"
+    _sentence = (
+        "the browser's storage failed, so the last changes are not durable yet; it "
+        "is tried again, download a backup if this stays"
+    )
+
+
+class StoreTooNewError(DurabilityError):
+    """A newer release of the app has written the durable store."""
+
+    code = "store_too_new"
+    _sentence = (
+        "a newer release has written this store, which this one cannot; reload to "
+        "get the new release"
     )
 
 

@@ -23,6 +23,8 @@ EXAMPLES = [
     errors.WriterFencedError(),
     errors.StoreUnavailableError("private"),
     errors.StoreDamagedError(),
+    errors.StoreLostError("timeout"),
+    errors.StoreTooNewError(),
     errors.NotADatabaseError(),
     errors.BackupTruncatedError(size=1, expected=2),
     errors.BackupDamagedError(["row 1 missing"]),

@@ -102,7 +102,8 @@ class IndexedDbAdapter(SqliteAdapter):
         """Return all restore points, newest first."""
         found = await self._volume.restore_points(self.path)
         points = [_restore_point(point) for point in found]
-        return sorted(points, key=lambda point: point.created_at, reverse=True)
+        # Those of one millisecond come in the order they were kept.
+        return sorted(points, key=lambda point: point.created_at)[::-1]
 
     async def read_restore_point(self, id: str) -> bytes:
         """Return the SQLite file of a restore point."""
