@@ -30,6 +30,9 @@ const TABLES = [
   'telemetry',
 ];
 
+/** Errors of calls to a database that was closed or handed over meanwhile. */
+const GONE = new Set(['storage_closed', 'host_changed']);
+
 /** While something is pending, how long until we look again. */
 const PENDING_MS = 250;
 
@@ -39,6 +42,9 @@ export class Connection {
 
   /** @type {Observable<StorageStatus | null>} */
   status = new Observable(/** @type {StorageStatus | null} */ (null));
+
+  /** The newest failure of a read that nobody awaits. */
+  failure = new Observable(/** @type {unknown} */ (null));
 
   /** The tables written by the newest commit, ours or another tab's. */
   changed = new Observable(/** @type {ReadonlySet<string>} */ (new Set()));
@@ -111,8 +117,23 @@ export class Connection {
     this.#durability = durability;
     this.#opened = deferred();
     await this.#changes?.return?.();
-    await storage.close();
     await this.open();
+    await storage.close();
+  }
+
+  /**
+   * Run a read that nobody awaits. What fails is `failure`, unless the
+   * connection itself has gone: then `state` tells, or what comes next reads.
+   *
+   * @param {() => Promise<unknown>} work
+   */
+  async background(work) {
+    try {
+      await work();
+    } catch (error) {
+      const isGone = error instanceof AppError && GONE.has(error.code);
+      if (!isGone) this.failure.set(error);
+    }
   }
 
   async refreshStatus() {

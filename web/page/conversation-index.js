@@ -36,10 +36,12 @@ export class ConversationIndex {
   constructor(connection) {
     this.#connection = connection;
     connection.state.subscribe(({ kind }) => {
-      if (kind === 'ready') void this.refresh();
+      if (kind === 'ready') void connection.background(() => this.refresh());
     });
     connection.changed.subscribe((tables) => {
-      if (tables.has('conversations')) void this.refresh();
+      if (tables.has('conversations')) {
+        void connection.background(() => this.refresh());
+      }
     });
   }
 

@@ -6,7 +6,7 @@ import { describeStatus, durabilityOf } from './durability.js';
 import { offerInstall } from './install-prompt.js';
 import { OpenConversation } from './open-conversation.js';
 import { Personas } from './personas.js';
-import { preferences } from './preferences.js';
+import { onPreference, preferences } from './preferences.js';
 import { followReleases } from './releases.js';
 import { downloadStored } from './rescue.js';
 import { Router } from './router.js';
@@ -86,6 +86,9 @@ router.route.subscribe(({ conversationId, eventId }) => {
   else if (conversationId === null) composer.focus();
   drawers.close('sidebar');
 });
+connection.failure.subscribe((error) => {
+  if (error !== null) toastError(error);
+});
 let isWarned = false;
 connection.status.subscribe((status) => {
   const isUnsaved =
@@ -110,6 +113,10 @@ addEventListener('keydown', (event) => {
 });
 acceptFiles((file) => void importDialog.show(file));
 offerInstall(byId('install', HTMLButtonElement));
+onPreference('durability', (mode) => {
+  // Another tab chose: the strictest of all tabs holds, so all have to follow.
+  void told(() => connection.reopen(durabilityOf(mode)));
+});
 void start();
 
 async function start() {

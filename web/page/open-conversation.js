@@ -71,11 +71,11 @@ export class OpenConversation {
     this.#connection = connection;
     connection.changed.subscribe((tables) => {
       if (tables.has('conversation_events') || tables.has('conversations')) {
-        void this.refresh();
+        void connection.background(() => this.refresh());
       }
     });
     connection.state.subscribe(({ kind }) => {
-      if (kind === 'ready') void this.refresh();
+      if (kind === 'ready') void connection.background(() => this.refresh());
     });
   }
 
@@ -94,7 +94,7 @@ export class OpenConversation {
     this.#live = [];
     this.#turn += 1;
     this.state.set(fresh(id, id === null ? personaId : DEFAULT_PERSONA));
-    void this.refresh();
+    void this.#connection.background(() => this.refresh());
   }
 
   /** @param {string} personaId  For the conversation that is not stored yet. */
@@ -192,7 +192,7 @@ export class OpenConversation {
     this.#answer = null;
     if (this.state.value.id === null) this.#live = [];
     this.#set({ answering: null, canStop: false });
-    await this.refresh();
+    await this.#connection.background(() => this.refresh());
   }
 
   /**
@@ -269,7 +269,7 @@ export class OpenConversation {
     } catch {
       return; // Another conversation is open by now.
     }
-    await this.refresh();
+    await this.#connection.background(() => this.refresh());
   }
 
   /** @param {Partial<OpenState>} change */

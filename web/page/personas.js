@@ -22,10 +22,11 @@ export class Personas {
   constructor(connection) {
     this.#connection = connection;
     connection.state.subscribe(({ kind }) => {
-      if (kind === 'ready') void this.#read();
+      if (kind === 'ready') void connection.background(() => this.#read());
     });
     connection.changed.subscribe((tables) => {
-      if (tables.has('personas')) void this.#read();
+      if (tables.has('personas'))
+        void connection.background(() => this.#read());
     });
   }
 

@@ -47,6 +47,18 @@ export const preferences = guarded(() => localStorage);
 /** Kept as long as this tab. */
 export const tabPreferences = guarded(() => sessionStorage);
 
+/**
+ * Hear when another tab changes a preference of this device.
+ *
+ * @param {string} key
+ * @param {(value: string | null) => void} listener
+ */
+export function onPreference(key, listener) {
+  addEventListener('storage', (event) => {
+    if (event.key === PREFIX + key) listener(event.newValue);
+  });
+}
+
 /** @param {string | null} conversationId */
 const draftKey = (conversationId) => `draft:${conversationId ?? 'new'}`;
 

@@ -23,7 +23,7 @@ export class BackupView {
     this.#button.addEventListener('click', () => told(() => this.#download()));
     connection.state.subscribe(({ kind }) => {
       this.#button.disabled = kind !== 'ready';
-      if (kind === 'ready') void told(() => this.refresh());
+      if (kind === 'ready') void connection.background(() => this.refresh());
     });
   }
 

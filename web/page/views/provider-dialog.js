@@ -1,5 +1,6 @@
 /** Choosing the model, and trying whether it can be reached. */
 
+import { onPreference } from '../preferences.js';
 import {
   PRESETS,
   describeProvider,
@@ -39,6 +40,7 @@ export class ProviderDialog {
     byId('built-in-choice').hidden = !('LanguageModel' in window);
     this.#makePresets();
     this.#showName();
+    onPreference('provider', () => this.#showName());
   }
 
   async show() {

@@ -4,6 +4,7 @@ import { titleOf } from '../conversation-index.js';
 import { formatAge, formatWhen } from '../format.js';
 import { formatRoute } from '../router.js';
 import { byId, fromTemplate, part } from './markup.js';
+import { told } from './toasts.js';
 
 /** @import { Conversation } from '../../client.js' */
 /** @import { ConversationIndex, LoadedList } from '../conversation-index.js' */
@@ -35,7 +36,10 @@ export class SidebarView {
   constructor(index, open, actions) {
     this.#open = open;
     this.#actions = actions;
-    this.#more.addEventListener('click', () => void index.loadMore());
+    this.#more.addEventListener(
+      'click',
+      () => void told(() => index.loadMore()),
+    );
     index.list.subscribe((list) => this.#show(list));
     open.state.subscribe(() => this.#markCurrent());
     moveByArrows(byId('conversation-nav'), '.conversation-link');

@@ -1,6 +1,6 @@
 /** Light, dark, or as the system has it. */
 
-import { preferences } from '../preferences.js';
+import { onPreference, preferences } from '../preferences.js';
 import { byId } from './markup.js';
 
 const THEMES = [
@@ -18,6 +18,7 @@ export function setUpThemeButton() {
   const button = byId('theme', HTMLButtonElement);
   show();
   prefersDark.addEventListener('change', show);
+  onPreference('theme', show);
   button.addEventListener('click', () => {
     const at = THEMES.indexOf(current());
     const { name } = THEMES[(at + 1) % THEMES.length];
