@@ -28,7 +28,7 @@ _METHOD = """
   spread over the whole database.
 - **Reopening** is a new page on stored data, engine already downloaded, to the first
   query. "Engine running" starts the clock when SQLite (and Python) runs, "with start
-  of the engine" before it is loaded.
+  of the engine" before it is loaded. After updates our log has a record for each.
 - **Memory** is the proportional set size that Linux counts for the browser's
   renderer processes, above that of the same page with an empty database, after a
   garbage collection, divided by the size of the database.
