@@ -27,7 +27,7 @@ from pyodide_app.errors import (
     StorageInUseError,
     TransactionError,
 )
-from pyodide_app.storage.adapter import Parameters, Row, RunResult
+from pyodide_app.storage.adapter import Parameters, Row, RunResult, SqlValue
 from pyodide_app.storage.parameters import bindings_of, distinct_names, refuse_nan
 from pyodide_app.storage.statements import (
     Action,
@@ -203,6 +203,13 @@ class Engine:
             if not info.writes_rows or connection.total_changes() != before:
                 self._note(info)
             return rows
+        except Exception as error:
+            raise self._failed(error, sql) from error
+
+    def rows(self, sql: str) -> Iterator[tuple[SqlValue, ...]]:
+        """Yield every row as it is read; for tables that do not fit into memory."""
+        try:
+            yield from self._connection.execute(sql)
         except Exception as error:
             raise self._failed(error, sql) from error
 

@@ -33,20 +33,28 @@ _WITHOUT_SPACES = re.compile(
 )
 _WORD = re.compile(r"[^\W_]")
 
+# Texts are fetched only for the hits that are returned.
 _SELECT = """
+WITH found AS (
+    SELECT {docid} AS docid, {score} AS score
+    FROM {source}
+    WHERE {conditions}
+    ORDER BY {order} LIMIT ?
+)
 SELECT text.conversation_id, text.event_id, text.text, event.event_type,
     event.timestamp, conversation.updated_at,
-    conversation.metadata ->> '$.title' AS title, {score} AS score
-FROM {source}
+    conversation.metadata ->> '$.title' AS title, found.score
+FROM found
+JOIN search_text AS text ON text.docid = found.docid
 JOIN conversations AS conversation ON conversation.id = text.conversation_id
 LEFT JOIN conversation_events AS event ON event.id = text.event_id
-WHERE {conditions}
-ORDER BY {order} LIMIT ?
+ORDER BY found.score DESC, coalesce(event.timestamp, conversation.updated_at) DESC
 """
-_BY_WORD = (
-    "message_search JOIN search_text AS text ON text.docid = message_search.rowid"
+_JOIN_TEXT = " JOIN search_text AS text ON text.docid = message_search.rowid"
+_JOIN_CONVERSATION = (
+    " JOIN conversations AS conversation ON conversation.id = text.conversation_id"
 )
-_BY_TEXT = "search_text AS text"
+_JOIN_EVENT = " LEFT JOIN conversation_events AS event ON event.id = text.event_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,25 +121,7 @@ async def find_messages(
     query = parse_query(text)
     if not query.terms:
         return []
-    conditions: list[str] = []
-    values: list[SqlValue] = []
-    if query.match is not None:
-        conditions.append("message_search MATCH ?")
-        values.append(query.match)
-    for part in query.contains:
-        conditions.append("text.text LIKE ? ESCAPE '\\'")
-        values.append(f"%{_escape_like(part)}%")
-    if user_id is not None:
-        conditions.append("conversation.user_id = ?")
-        values.append(user_id)
-    by_word = query.match is not None
-    newest = "coalesce(event.timestamp, conversation.updated_at) DESC"
-    sql = _SELECT.format(
-        score="-bm25(message_search)" if by_word else "0.0",
-        source=_BY_WORD if by_word else _BY_TEXT,
-        conditions=" AND ".join(conditions),
-        order=f"score DESC, {newest}" if by_word else newest,
-    )
+    sql, values = _statement(query, user_id)
     rows = await adapter.all(sql, (*values, limit))
     return [_hit(row, query) for row in rows]
 
@@ -157,6 +147,43 @@ async def rebuild_search(adapter: StorageAdapter) -> None:
 
 
 _REBUILD = "INSERT INTO message_search (message_search) VALUES ('rebuild')"
+
+
+def _statement(query: Query, user_id: str | None) -> tuple[str, list[SqlValue]]:
+    """Return the SQL that finds *query*, and its values without the limit."""
+    conditions: list[str] = []
+    values: list[SqlValue] = []
+    if query.match is not None:
+        conditions.append("message_search MATCH ?")
+        values.append(query.match)
+    for part in query.contains:
+        conditions.append("text.text LIKE ? ESCAPE '\\'")
+        values.append(f"%{_escape_like(part)}%")
+    if user_id is not None:
+        conditions.append("conversation.user_id = ?")
+        values.append(user_id)
+    if query.match is None:
+        sql = _SELECT.format(
+            docid="text.docid",
+            score="0.0",
+            source="search_text AS text" + _JOIN_CONVERSATION + _JOIN_EVENT,
+            conditions=" AND ".join(conditions),
+            order="coalesce(event.timestamp, conversation.updated_at) DESC",
+        )
+    else:
+        source = "message_search"
+        if query.contains or user_id is not None:
+            source += _JOIN_TEXT
+        if user_id is not None:
+            source += _JOIN_CONVERSATION
+        sql = _SELECT.format(
+            docid="message_search.rowid",
+            score="-message_search.rank",
+            source=source,
+            conditions=" AND ".join(conditions),
+            order="message_search.rank",
+        )
+    return sql, values
 
 
 def _escape_like(text: str) -> str:
