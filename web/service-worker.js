@@ -31,6 +31,8 @@ const RELEASE = null;
 
 const PREFIX = 'pyodide-app:release:';
 
+const RELEASE_FILE = 'release.json';
+
 /** Files fetched at once: the large ones need the line for themselves. */
 const AT_ONCE = 4;
 
@@ -76,7 +78,7 @@ function serve(release) {
     const { href, search, hash } = new URL(url);
     const end = href.length - search.length - hash.length;
     const path = decodeURI(href.slice(scope.length, end));
-    if (path in files) return path;
+    if (path in files || path === RELEASE_FILE) return path;
     return mode === 'navigate' ? 'index.html' : null;
   }
 
@@ -116,6 +118,9 @@ function serve(release) {
 
   /** @param {string} path */
   async function answer(path) {
+    // What names the release cannot contain its own hash, and what the server
+    // has by now may be another one.
+    if (path === RELEASE_FILE) return Response.json(release);
     const cache = await caches.open(cacheName);
     const kept = await cache.match(urlOf(path));
     // The browser may have cleared the cache: then the network, if it is the

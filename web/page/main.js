@@ -80,10 +80,13 @@ const importDialog = new ImportDialog(connection, {
 new BootView(connection, downloadStored);
 
 personas.list.subscribe(() => index.redraw());
+let isStart = true;
 router.route.subscribe(({ conversationId, eventId }) => {
   conversation.open(conversationId);
   if (eventId !== null) transcript.seek(eventId);
-  else if (conversationId === null) composer.focus();
+  // At the start the focus is the person's; typing finds its way anyhow.
+  else if (conversationId === null && !isStart) composer.focus();
+  isStart = false;
   drawers.close('sidebar');
 });
 connection.failure.subscribe((error) => {

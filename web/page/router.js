@@ -54,6 +54,13 @@ export class Router {
       if (location.hash !== '' && !location.hash.startsWith('#/')) return;
       this.route.set(parseRoute(location.hash));
     });
+    // A link to where one is changes no fragment, and still means "show it".
+    addEventListener('click', ({ target }) => {
+      const link = target instanceof Element ? target.closest('a') : null;
+      if (link?.hash.startsWith('#/') && link.hash === location.hash) {
+        this.route.set(parseRoute(link.hash));
+      }
+    });
   }
 
   /** @param {string | null} conversationId */

@@ -52,7 +52,31 @@ export class ComposerView {
       this.#showDraftOf(id);
       this.#showButtons();
     });
+    byId('skip-link').addEventListener('click', (event) => {
+      // The address stays that of the conversation.
+      event.preventDefault();
+      this.#text.focus();
+    });
+    addEventListener('keydown', (event) => this.#catchTyping(event));
     this.#onInput();
+  }
+
+  /**
+   * Who types without having chosen a field means this one.
+   *
+   * @param {KeyboardEvent} event
+   */
+  #catchTyping({ key, target, ctrlKey, metaKey, altKey }) {
+    const isCharacter = [...key].length === 1 && key !== ' ';
+    if (
+      isCharacter &&
+      target === document.body &&
+      !ctrlKey &&
+      !metaKey &&
+      !altKey
+    ) {
+      this.#text.focus();
+    }
   }
 
   /** On touch a focus brings up the keyboard: there it is the person's to ask. */
