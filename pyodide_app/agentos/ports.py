@@ -5,7 +5,7 @@ for CPython, `pyodide_app.browser` has those for the page.
 """
 
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Literal, Protocol, TypeAlias
 
@@ -91,8 +91,8 @@ class BuiltInModel(Protocol):
 
     def prompt(
         self, messages: Sequence[Mapping[str, str]], *, temperature: float | None = None
-    ) -> AsyncIterator[str]:
-        """Yield the answer piece by piece. Closing the iterator stops the model.
+    ) -> AsyncGenerator[str, None]:
+        """Yield the answer piece by piece. Closing the generator stops the model.
 
         Args:
             messages: Each with ``role`` (``system``, first if there is one,
