@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect
 
 from tests.browser.faults import Faults
 from tests.browser.profile import PersistentProfile
@@ -26,6 +26,7 @@ _EXTRA = {"/tests/": _PAGES, "/tests/wheels/": CACHE}
 # Two cores, a first boot of Python, and other programs: generous, as a limit is
 # only reached by what is broken.
 _TIMEOUT_MS = 60_000
+expect.set_options(timeout=20_000)
 
 
 class RestartableServer:
