@@ -35,11 +35,12 @@ def new_id() -> str:
     return _uuid7(value >> _TIME_SHIFT, value & ((1 << _TIME_SHIFT) - 1))
 
 
-def derived_id(time_ms: int, *parts: str) -> str:
+def derived_id(time_ms: int, *parts: str, order: int | None = None) -> str:
     """Return the UUIDv7-shaped id that *time_ms* and *parts* always give.
 
     For records that come from elsewhere with an id of their own: importing the
-    same record twice gives the same id.
+    same record twice gives the same id. Ids of one millisecond sort by *order*,
+    up to 4,095, if it is given.
     """
     digest = hashlib.sha256()
     for part in parts:
@@ -47,6 +48,8 @@ def derived_id(time_ms: int, *parts: str) -> str:
         digest.update(len(text).to_bytes(8, "big"))
         digest.update(text)
     random_bits = int.from_bytes(digest.digest()[:10], "big") >> 6
+    if order is not None:
+        random_bits = min(order, 0xFFF) << 62 | random_bits & ((1 << 62) - 1)
     return _uuid7(min(max(time_ms, 0), (1 << 48) - 1), random_bits)
 
 

@@ -5,7 +5,7 @@
 """
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, cast
 
 from pyodide_app.agentos.ports import Availability
@@ -35,7 +35,7 @@ class PageModel:
 
     async def prompt(
         self, messages: Sequence[Mapping[str, str]], *, temperature: float | None = None
-    ) -> AsyncIterator[str]:
+    ) -> AsyncGenerator[str, None]:
         """Yield the answer piece by piece. Closing the iterator stops the model."""
         from pyodide.ffi import JsException
 

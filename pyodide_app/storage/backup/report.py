@@ -16,7 +16,10 @@ __all__ = [
 ]
 
 BackupKind: TypeAlias = Literal[
-    "pyodide_app", "original-seed", "original-agentos-storage", "original-agentos-runtime"
+    "pyodide_app",
+    "original-seed",
+    "original-agentos-storage",
+    "original-agentos-runtime",
 ]
 """Whose schema a backup has. The originals are three that differ."""
 

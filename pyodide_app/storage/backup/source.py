@@ -127,7 +127,12 @@ class Source:
         return found
 
     def rows(
-        self, table: str, columns: Sequence[str] | None = None, *, order: str = ""
+        self,
+        table: str,
+        columns: Sequence[str] | None = None,
+        *,
+        order: str = "",
+        with_rowid: bool = False,
     ) -> Iterator[dict[str, SqlValue]]:
         """Yield every row of *table*; a column that it lacks is None.
 
@@ -135,12 +140,14 @@ class Source:
             table: Its name; a table that is missing has no rows.
             columns: Which columns, or all.
             order: SQL after ORDER BY, over names of ours.
+            with_rowid: *columns* has the row's number as ``rowid``.
         """
         present = self.tables.get(table)
         if present is None:
             return
         wanted = present if columns is None else columns
-        there = [column for column in wanted if column in present]
+        known = {*present, "rowid"} if with_rowid else set(present)
+        there = [column for column in wanted if column in known]
         if not there:
             return
         # A text is read as bytes, because what is stored as one may be none.
