@@ -63,5 +63,7 @@ class Agents:
             storage_adapter=handle.storage,
             http=FetchClient(),
             built_in_model=PageModel(self._bridge, handle.tab_id),
+            # A browser profile is one person's, whatever user an import names.
+            reads_all_users=True,
         )
         return agent

@@ -9,7 +9,7 @@ Rule 3: a cancelled call is cancelled where it is, also in a stream.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from pyodide_app.browser.arguments import Arguments, UnknownMethodError
@@ -78,9 +78,8 @@ class Dispatcher:
                         item_text, parts = encode(as_record(item))
                         send_item(item_text, self._give({"parts": parts}))
                 return self._give({})
-            if method not in METHODS:
-                raise UnknownMethodError(method)
-            result_text, parts = encode(as_record(await METHODS[method](call)))
+            handler = METHODS.get(method, _unknown(method))
+            result_text, parts = encode(as_record(await handler(call)))
             return self._give({"text": result_text, "parts": parts})
         except asyncio.CancelledError:
             return self._give({})
@@ -103,6 +102,13 @@ class Dispatcher:
         farewell = asyncio.ensure_future(self._host.databases.tab_gone(tab_id))
         self._farewells.add(farewell)
         farewell.add_done_callback(self._farewells.discard)
+
+
+def _unknown(method: str) -> Callable[[Call], Awaitable[object]]:
+    async def refuse(_: Call) -> object:
+        raise UnknownMethodError(method)
+
+    return refuse
 
 
 def _error_data(code: str, error: Exception) -> dict[str, Any]:
