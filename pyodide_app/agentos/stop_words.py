@@ -11,9 +11,9 @@ _ENGLISH = """
 a about above after again all also am an and any are as at be been before being both
 but by can could did do does doing done down each few for from further get give had
 has have having he her here hers him his how i if in into is it its just know let like
-me mean more most much many my myself no nor not of off on once only or other our out over own
-please remember said same say says she should show so some such tell than thank thanks
-that the their them then there these they this those through to told too under until
+me mean more most much many my myself no nor not of off on once only or other our out
+over own please remember said same say says she should show so some such tell than thank
+thanks that the their them then there these they this those through to told too under until
 up us very was we were what when where which while who whom whose why will with would
 you your yours anything something everything ever hello hi hey ok okay yes find search
 look talk talked talking discuss discussed mention mentioned conversation conversations
