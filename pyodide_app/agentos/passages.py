@@ -141,8 +141,10 @@ async def _search(
         stem = term[: len(term) - cut]
         if hits or (cut and len(stem) < _SHORTEST_STEM):
             break
+        # The beginning of a short word is the beginning of too many.
+        query = stem if len(stem) >= _SHORTEST_STEM else f'"{stem}"'
         hits = await storage.conversations.search(
-            stem, user_id=user_id, limit=_HITS_PER_TERM
+            query, user_id=user_id, limit=_HITS_PER_TERM
         )
     return hits
 

@@ -10,7 +10,8 @@ __all__ = ["normalized", "question_terms"]
 
 MAX_TERMS = 10
 
-_WORD = re.compile(r"[^\W_]+(?:['\u2019.+#-]*[^\W_]+)*[+#]*")
+# An apostrophe parts what a search should not see as one: l'hotel, don't, Ann's.
+_WORD = re.compile(r"[^\W_]+(?:[.-][^\W_]+)*")
 
 # Scripts that are written without spaces between words, or whose endings join
 # the word: pieces of a run are searched for, as long as their words usually are.
