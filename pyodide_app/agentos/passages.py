@@ -22,7 +22,8 @@ RECALL_MODEL = "recall"
 _HITS_PER_TERM = 25
 _CANDIDATES = 40
 _PER_CONVERSATION = 2
-_SHORTEST_STEM = 4
+_SHORTEST_CUT = 5
+_SHORTEST_CUT_TWICE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,32 +122,26 @@ async def _candidates(
 ) -> list[_Candidate]:
     found: dict[tuple[str, str | None], _Candidate] = {}
     for term in terms:
-        for hit in await _search(storage, term, user_id):
+        hits = await storage.conversations.search(
+            _query(term), user_id=user_id, limit=_HITS_PER_TERM
+        )
+        for hit in hits:
             key = (hit.conversation_id, hit.event_id)
             found.setdefault(key, _Candidate(hit)).add(hit)
     ranked = sorted(found.values(), key=lambda c: (c.matched, c.score), reverse=True)
     return ranked[:_CANDIDATES]
 
 
-async def _search(
-    storage: AgentOSStorage, term: str, user_id: str | None
-) -> list[SearchHit]:
-    """Return where *term* is; if nowhere, where its beginning is.
+def _query(term: str) -> str:
+    """Return what to search for, so that other forms of the word are found.
 
-    A search takes its last word as a beginning, so a word without its ending finds
-    its other forms: "hotels" finds "hotel".
+    A search takes its last word as a beginning: without its ending, "hotels" finds
+    "hotel". A short word, or a number, is searched for as it stands: it is the
+    beginning of too much.
     """
-    hits: list[SearchHit] = []
-    for cut in range(3):
-        stem = term[: len(term) - cut]
-        if hits or (cut and len(stem) < _SHORTEST_STEM):
-            break
-        # The beginning of a short word is the beginning of too many.
-        query = stem if len(stem) >= _SHORTEST_STEM else f'"{stem}"'
-        hits = await storage.conversations.search(
-            query, user_id=user_id, limit=_HITS_PER_TERM
-        )
-    return hits
+    if len(term) < _SHORTEST_CUT or any(c.isdigit() for c in term):
+        return f'"{term}"'
+    return term[:-1] if len(term) < _SHORTEST_CUT_TWICE else term[:-2]
 
 
 async def _said(
@@ -178,7 +173,8 @@ def _best(ranked: Sequence[Passage], limit: int) -> list[Passage]:
     taken: Counter[str] = Counter()
     spoken = {passage.conversation_id for passage in ranked if passage.event_id}
     for passage in ranked:
-        is_far_behind = passage.matched * 2 < ranked[0].matched
+        most = ranked[0].matched
+        is_far_behind = most > 2 and passage.matched * 2 <= most
         says_nothing_new = passage.event_id is None and (
             passage.conversation_id in spoken
         )
