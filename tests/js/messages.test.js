@@ -137,6 +137,16 @@ test('an error whose deltas were folded carries the partial text itself', () => 
   assert.equal(answer.text, 'So far');
 });
 
+test('an answer that its reader stopped did not fail', () => {
+  const [answer] = foldEvents([
+    delta('So far'),
+    event('error', { code: 'cancelled', message: 'It was stopped.' }),
+  ]);
+
+  assert.ok(answer?.kind === 'answer');
+  assert.equal(answer.status, 'interrupted');
+});
+
 test('a tool result joins the call that asked for it', () => {
   const [answer] = foldEvents([
     event('tool_call_request', {

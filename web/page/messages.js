@@ -86,6 +86,9 @@
 /** Bookkeeping that says nothing to a reader. */
 const SILENT_TYPES = new Set(['metadata_update', 'ui_command']);
 
+/** The error code of an answer that its reader stopped. */
+const STOPPED = 'cancelled';
+
 /** Types that are part of an answer and do not end it. */
 const ANSWER_TYPES = new Set([
   'text_delta',
@@ -260,7 +263,8 @@ function finishAnswer({ answer }, { eventData: data, timestamp }) {
  */
 function failAnswer({ answer }, { eventData: data, timestamp }) {
   if (answer.text === '') answer.text = textOf(data.partialText);
-  answer.status = 'failed';
+  // Who stopped an answer knows why it ended: nothing failed.
+  answer.status = data.code === STOPPED ? 'interrupted' : 'failed';
   answer.progress = null;
   answer.error = {
     code: textOf(data.code) || 'error',

@@ -12,7 +12,7 @@ import {
   formatTime,
 } from '../format.js';
 import { showMarkdown } from '../markdown.js';
-import { fromTemplate, part } from './markup.js';
+import { fromTemplate, messageOf, part } from './markup.js';
 
 /** @import { Answer, Message, Note, ToolCall, UserMessage } from '../messages.js' */
 
@@ -141,10 +141,11 @@ function showTool(element, tool) {
 function showProblem(box, { status, error, isRetried }) {
   box.hidden = status !== 'interrupted' && status !== 'failed';
   if (box.hidden) return;
-  box.dataset.tone = status;
+  box.dataset.tone = isRetried ? 'past' : status;
   part(box, 'retry').hidden = isRetried;
-  part(box, 'problem-text').textContent =
-    error?.message ?? 'The answer broke off here.';
+  part(box, 'problem-text').textContent = error
+    ? messageOf(error.message)
+    : 'The answer broke off here.';
 }
 
 /**
