@@ -90,8 +90,8 @@ def _print(results: Results, options: argparse.Namespace) -> list[str]:
     found: list[str] = []
     for peer in options.peers or ["original"]:
         lines = list(compared(results, peer, options.sizes))
-        title = PEERS[peer].title if options.peers else "nothing"
-        say(f"\nAgainst {title}\n")
+        title = f"Against {PEERS[peer].title}" if options.peers else "Without a peer"
+        say(f"\n{title}\n")
         say(as_text(HEADERS, lines))
         found += missed(lines)
     flat = list(flatness(results, options.sizes))

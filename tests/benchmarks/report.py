@@ -133,6 +133,8 @@ _OWN = (
     ("load a conversation of 50 events", "load a conversation", "ms", "read"),
     ("search 20,000 events, common words", "search, common words", "ms", "read"),
     ("search 20,000 events, a rare word", "search, a rare word", "ms", "read"),
+    ("one-row update, awaited in a page", "update from a page", "ms", "commit"),
+    ("select by key, awaited in a page", "select from a page", "ms", "read"),
     ("memory of the empty runtime", "empty runtime", "bytes", "read"),
 )
 

@@ -56,23 +56,29 @@ export async function createSide(peer) {
       return { size, rows };
     },
 
-    /** `count` times: update one row, and wait until it is durable. */
-    async update({ count, turn }) {
+    /**
+     * `count` times: update one row, and wait until it is durable. Returns the
+     * time of each, as a mean for every `batch` of them.
+     */
+    async update({ count, turn, batch }) {
       const { data, places } = workload;
       const { rows } = await adapter.get(workload.rows);
       const before = writtenBytes();
-      const began = performance.now();
+      const times = [];
+      let began = performance.now();
       for (let i = 0; i < count; i++) {
         const text = data[(7 * turn + i) % data.length];
         const place = places[(100 * turn + i) % places.length];
-        await adapter.run(workload.update, [
-          text,
-          1 + Math.floor(place * rows),
-        ]);
+        const key = 1 + Math.floor(place * rows);
+        await adapter.run(workload.update, [text, key]);
         await adapter.saveToIndexedDb();
+        if ((i + 1) % batch === 0) {
+          const ended = performance.now();
+          times.push((ended - began) / batch);
+          began = ended;
+        }
       }
-      const ms = (performance.now() - began) / count;
-      return { ms, bytes: (writtenBytes() - before) / count };
+      return { ms: times, bytes: (writtenBytes() - before) / count };
     },
 
     /** All rows in one transaction, each awaited; then durable. */

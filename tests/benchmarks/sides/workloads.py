@@ -58,18 +58,28 @@ class Side:
         rows = await self._open.get(self._workload["rows"])
         return {**(size or {}), **(rows or {})}
 
-    async def update(self, count: int, turn: int) -> dict[str, Any]:
-        """*count* times: update one row, as durable as the adapter promises."""
+    async def update(self, count: int, turn: int, batch: int) -> dict[str, Any]:
+        """*count* times: update one row, as durable as the adapter promises.
+
+        Returns:
+            ``ms`` of each update: one mean for every *batch* of them, because the
+            browser's clock is coarser than an update is long.
+        """
         adapter = self._open
         rows = (await self.describe())["rows"]
         sql, data = self._workload["update"], self._workload["data"]
         places = self._workload["places"]
+        times = []
         began = perf_counter()
         for i in range(count):
             text = data[(7 * turn + i) % len(data)]
             place = places[(100 * turn + i) % len(places)]
             await adapter.run(sql, [text, 1 + int(place * rows)])
-        return {"ms": (perf_counter() - began) * 1000 / count}
+            if (i + 1) % batch == 0:
+                ended = perf_counter()
+                times.append((ended - began) * 1000 / batch)
+                began = ended
+        return {"ms": times}
 
     async def insert(self, rows: str) -> dict[str, Any]:
         """All *rows* in one transaction, each awaited."""
