@@ -272,9 +272,21 @@ export class OpenConversation {
     await this.#connection.background(() => this.refresh());
   }
 
+  /** The answer before its first chunk. */
+  #coming() {
+    const isOpen = this.#connection.state.value.kind === 'ready';
+    const message = isOpen ? '' : 'Sent as soon as the database is open';
+    return foldEvents([liveEvent('system_progress', { message })], {
+      isAnswering: true,
+    });
+  }
+
   /** @param {Partial<OpenState>} change */
   #set(change) {
     const live = foldEvents(this.#live, { isAnswering: true });
+    if (this.#answer && !live.some(({ kind }) => kind === 'answer')) {
+      live.push(...this.#coming());
+    }
     const messages = [...this.#stored, ...live];
     this.state.set({ ...this.state.value, ...change, messages });
   }
