@@ -9,6 +9,7 @@ the host's worker. Only ratios are meant to be read: the machine is what it is.
 """
 
 import argparse
+import os
 import platform
 import sys
 import tempfile
@@ -78,7 +79,9 @@ def _run(
             say(f"measuring in Chromium {chromium.version}, {plan.runs} runs")
             about: dict[str, object] = {
                 "chromium": chromium.version,
-                "machine": f"{platform.system()} {platform.machine()}",
+                "machine": f"{platform.system()} {platform.machine()}, "
+                f"{os.cpu_count()} cores",
+                "load": round(os.getloadavg()[0], 1),
                 "date": datetime.now(UTC).date().isoformat(),
                 "runs": options.runs,
             }

@@ -56,7 +56,8 @@ def _parts(
     yield "# Performance"
     yield (
         f"Measured by `python3 build.py bench --write-docs` on {about['date']}: "
-        f"Chromium {about['chromium']}, {about['machine']}, {about['runs']} runs. "
+        f"Chromium {about['chromium']}, {about['machine']}, {about['runs']} runs, "
+        f"with a load of {about['load']} from other work when it began. "
         "Each number is the median of the runs (lowest … highest); absolute times "
         "are those of one small machine, ratios are what to read."
     )
