@@ -296,11 +296,21 @@ class StorageAdapter(Protocol):
         """Return where a file for `replace_database` may be written."""
         ...
 
-    async def replace_database(self, staged_path: str) -> None:
+    async def replace_database(
+        self, staged_path: str, *, keep_as: str | None = None
+    ) -> RestorePoint | None:
         """Make the database equal the file at *staged_path*, atomically, durably.
 
         The caller has verified the file. It is consumed. On any error the old
         database stays open and untouched.
+
+        Args:
+            staged_path: The file, at a path from `scratch_path`.
+            keep_as: Keep what is replaced as a restore point for this reason; no
+                commit comes between the two. Default: do not keep it.
+
+        Returns:
+            The restore point, if one was to be kept.
         """
         ...
 

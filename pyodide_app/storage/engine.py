@@ -11,8 +11,10 @@ Rule 3: `take_commit` tells of a commit after it happened. What was rolled back,
 """
 
 import contextlib
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 import apsw
@@ -34,6 +36,7 @@ from pyodide_app.storage.statements import (
     StatementInfo,
     effects_of,
     is_effect,
+    is_part_of_definition,
     without_shadows,
 )
 
@@ -47,6 +50,12 @@ _KNOWN_LIMIT = 2048
 
 _FOREIGN_LENGTH_LIMIT = 256 * 1024 * 1024
 """Longest value, in bytes, read from a file that came from elsewhere."""
+
+_FOREIGN_LENGTH_FLOOR = 1_000_000
+"""Bytes allowed also in a small file: what we ask of it takes some, too."""
+
+_STEPS_BETWEEN_LOOKS = 10_000
+"""Instructions of SQLite between two looks at the clock."""
 
 # Binds NULL to everything, to prepare a statement whose values are not known yet.
 _NO_VALUES: Any = apsw._null_bindings  # type: ignore[attr-defined]  # not in the stub
@@ -118,20 +127,19 @@ class Engine:
     def open_foreign(cls, path: str) -> "Engine":
         """Open a file that came from elsewhere, to be looked at only.
 
-        No trigger and no view of it can run, no function in its schema is
-        trusted, and damaged cells are found instead of followed.
+        No trigger, view, virtual table or CHECK of it can run, no function in its
+        schema is trusted, and damaged cells are found instead of followed.
         """
-        engine = cls(
+        return cls(
             path,
             read_only=True,
-            pragmas=("cell_size_check = ON", "query_only = ON", "mmap_size = 0"),
+            pragmas=(
+                "cell_size_check = ON",
+                "query_only = ON",
+                "mmap_size = 0",
+                "ignore_check_constraints = ON",
+            ),
         )
-        raw = engine._connection
-        raw.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
-        raw.config(apsw.SQLITE_DBCONFIG_ENABLE_VIEW, 0)
-        raw.limit(apsw.SQLITE_LIMIT_LENGTH, _FOREIGN_LENGTH_LIMIT)
-        raw.limit(apsw.SQLITE_LIMIT_ATTACHED, 0)
-        return engine
 
     def close(self) -> None:
         """Close the connection; an open transaction is rolled back."""
@@ -312,6 +320,41 @@ class Engine:
         self.has_committed = False
         return tables
 
+    # What came from elsewhere --------------------------------------------------
+
+    @contextlib.contextmanager
+    def time_limit(self, seconds: float) -> Iterator[None]:
+        """Interrupt a statement that runs longer; its error is SQLITE_INTERRUPT."""
+        end = time.monotonic() + seconds
+        self._connection.set_progress_handler(
+            lambda: time.monotonic() > end, _STEPS_BETWEEN_LOOKS
+        )
+        try:
+            yield
+        finally:
+            self._connection.set_progress_handler(None)
+
+    @contextlib.contextmanager
+    def only_definitions(self) -> Iterator[None]:
+        """Refuse inside every statement but CREATE TABLE and CREATE INDEX."""
+
+        def authorize(
+            action: int,
+            first: str | None,
+            second: str | None,
+            schema: str | None,
+            source: str | None,
+        ) -> int:
+            if not is_part_of_definition(action, first, schema):
+                return apsw.SQLITE_DENY
+            return self._authorize(action, first, second, schema, source)
+
+        self._connection.authorizer = authorize
+        try:
+            yield
+        finally:
+            self._connection.authorizer = self._authorize
+
     # The whole database ------------------------------------------------------
 
     @property
@@ -383,6 +426,8 @@ class Engine:
             connection.set_busy_timeout(busy_timeout_ms)
             connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
             connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
+            if read_only:
+                _distrust(connection, Path(path).stat().st_size)
             for pragma in pragmas:
                 connection.execute(f"PRAGMA {pragma}").fetchall()
             # Opening reads nothing; this fails if the file is no database.
@@ -563,6 +608,20 @@ class ClosedEngine:
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # never returns
         raise StorageClosedError
+
+
+def _distrust(connection: apsw.Connection, size: int) -> None:
+    """Take from *connection* what a file of *size* bytes could misuse.
+
+    It comes before the first look into the file: reading a schema compiles it.
+    """
+    connection.drop_modules(None)
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_VIEW, 0)
+    connection.limit(apsw.SQLITE_LIMIT_ATTACHED, 0)
+    # No value that is stored is longer than its file; one that is made may be.
+    longest = min(max(size, _FOREIGN_LENGTH_FLOOR), _FOREIGN_LENGTH_LIMIT)
+    connection.limit(apsw.SQLITE_LIMIT_LENGTH, longest)
 
 
 def quote_identifier(name: str) -> str:

@@ -190,9 +190,11 @@ class HookedAdapter:
         """Return where a file for `replace_database` may be written."""
         return self._inner.scratch_path(name)
 
-    async def replace_database(self, staged_path: str) -> None:
+    async def replace_database(
+        self, staged_path: str, *, keep_as: str | None = None
+    ) -> RestorePoint | None:
         """Make the database equal the verified file at *staged_path*."""
-        await self._inner.replace_database(staged_path)
+        return await self._inner.replace_database(staged_path, keep_as=keep_as)
 
     async def keep_restore_point(self, reason: str) -> RestorePoint:
         """Keep a durable copy of the database as of the last commit."""

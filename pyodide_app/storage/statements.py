@@ -9,7 +9,14 @@ from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-__all__ = ["Action", "StatementInfo", "effects_of", "is_effect", "without_shadows"]
+__all__ = [
+    "Action",
+    "StatementInfo",
+    "effects_of",
+    "is_effect",
+    "is_part_of_definition",
+    "without_shadows",
+]
 
 Action = tuple[int, str | None, str | None, str | None]
 """Action code, its two arguments, and the schema (``main``, ``temp`` …)."""
@@ -20,6 +27,7 @@ _DELETE, _INSERT, _UPDATE = 9, 18, 23
 _PRAGMA, _READ, _SELECT, _FUNCTION, _RECURSIVE = 19, 20, 21, 31, 33
 _TRANSACTION, _SAVEPOINT = 22, 32
 _ALTER_TABLE = 26
+_CREATE_INDEX, _REINDEX = 1, 27
 
 _ROWS = frozenset({_DELETE, _INSERT, _UPDATE})
 _WHOLE_TABLES = frozenset({_CREATE_TABLE, _DROP_TABLE, _CREATE_VTABLE, _DROP_VTABLE})
@@ -57,6 +65,17 @@ class StatementInfo:
 def is_effect(action: int) -> bool:
     """Return whether *action* is more than reading."""
     return action not in _NO_EFFECT
+
+
+def is_part_of_definition(action: int, first: str | None, schema: str | None) -> bool:
+    """Return whether *action* is what CREATE TABLE or CREATE INDEX is made of."""
+    if schema not in (None, "main"):
+        return False
+    if action in (_INSERT, _UPDATE):
+        # A definition is a row of this table.
+        return first in ("sqlite_master", "sqlite_schema")
+    # Expressions read columns and call functions; without SELECT they query nothing.
+    return action in (_CREATE_TABLE, _CREATE_INDEX, _REINDEX, _READ, _FUNCTION)
 
 
 def effects_of(

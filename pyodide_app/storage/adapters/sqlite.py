@@ -272,13 +272,24 @@ class SqliteAdapter(ABC):
 
         await replace_with_backup(self, data, trust_schema=trust_schema)
 
-    async def replace_database(self, staged_path: str) -> None:
+    async def replace_database(
+        self, staged_path: str, *, keep_as: str | None = None
+    ) -> RestorePoint | None:
         """Make the database equal the verified file at *staged_path*."""
         async with self._alone("replace_database()"):
             before = self._engine.tables()
-            await self._replace(staged_path)
+            kept = None if keep_as is None else await self._keep(keep_as)
+            try:
+                await self._replace(staged_path)
+            except BaseException:
+                if kept is not None:
+                    # Nothing was replaced, so it would undo nothing.
+                    with contextlib.suppress(StorageError):
+                        await self.delete_restore_point(kept.id)
+                raise
             self._engine.take_commit()
             self.changes.publish(before | self._engine.tables())
+            return kept
 
     async def keep_restore_point(self, reason: str) -> RestorePoint:
         """Keep a durable copy of the database as of the last commit."""
