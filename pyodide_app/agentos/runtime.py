@@ -3,12 +3,11 @@
 from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeVar
 
 from pyodide_app.agentos.asking import Question, ask, ask_again
 from pyodide_app.agentos.chunks import Chunk, ChunkMaker
 from pyodide_app.agentos.context import assemble_context
-from pyodide_app.agentos.http_native import HttpxClient
 from pyodide_app.agentos.personas import (
     DEFAULT_PERSONA_ID,
     cache_built_in_personas,
@@ -16,18 +15,8 @@ from pyodide_app.agentos.personas import (
     system_prompt_of,
 )
 from pyodide_app.agentos.ports import BuiltInModel, Clock, HttpClient, SystemClock
-from pyodide_app.agentos.providers import (
-    BuiltInProvider,
-    BuiltInSpec,
-    OpenAiProvider,
-    OpenAiSpec,
-    Provider,
-    ProviderSpec,
-    RecallProvider,
-    RecallSpec,
-    parse_spec,
-)
-from pyodide_app.agentos.providers.model import ModelRequest
+from pyodide_app.agentos.providers.choice import ProviderChoice, ProviderInput
+from pyodide_app.agentos.providers.model import ModelRequest, Provider
 from pyodide_app.agentos.recorder import Recorder
 from pyodide_app.agentos.tools import ToolHandler, ToolRegistry, search_tool
 from pyodide_app.agentos.turn import Asked, Turn
@@ -39,8 +28,7 @@ from pyodide_app.storage.records import Persona
 
 __all__ = ["AgentOS", "AgentResponse", "ProviderInput"]
 
-ProviderInput: TypeAlias = Mapping[str, Any] | ProviderSpec | Provider
-"""A provider, or what names one; a mapping has the names of JavaScript."""
+T = TypeVar("T")
 
 _ANSWER_SHARE = 4
 """A quarter of what a model takes in is left for its answer, and for estimates."""
@@ -81,10 +69,7 @@ class AgentOS:
 
     def __init__(self) -> None:
         self._storage: AgentOSStorage | None = None
-        self._providers: tuple[ProviderInput, ...] = ()
-        self._http: HttpClient | None = None
-        self._own_http: HttpxClient | None = None
-        self._built_in_model: BuiltInModel | None = None
+        self._providers: ProviderChoice | None = None
         self._default_persona_id = DEFAULT_PERSONA_ID
         self._reads_all_users = False
         self._clock: Clock = SystemClock()
@@ -125,11 +110,12 @@ class AgentOS:
             storage = await create_agentos_storage(adapter=storage_adapter)
         await cache_built_in_personas(storage.personas)
         await find_persona(storage.personas, default_persona_id)
-        for provider in providers or ():
-            _spec_of(provider)
-        self._providers = tuple(providers or ())
-        self._http = http
-        self._built_in_model = built_in_model
+        self._providers = ProviderChoice(
+            storage,
+            defaults=providers or (),
+            http=http,
+            built_in_model=built_in_model,
+        )
         self._default_persona_id = default_persona_id
         self._reads_all_users = reads_all_users
         self._clock = clock or SystemClock()
@@ -139,17 +125,14 @@ class AgentOS:
     async def close(self) -> None:
         """Close the connections it made. The storage stays open."""
         self._storage = None
-        if self._own_http is not None:
-            await self._own_http.aclose()
-            self._own_http = None
+        if self._providers is not None:
+            await self._providers.aclose()
+            self._providers = None
 
     @property
     def storage(self) -> AgentOSStorage:
         """Where everything is kept."""
-        if self._storage is None:
-            msg = "the agent runtime is not ready; call initialize() first"
-            raise AgentError(msg)
-        return self._storage
+        return _ready(self._storage)
 
     # Answers -----------------------------------------------------------------
 
@@ -249,7 +232,7 @@ class AgentOS:
         Raises:
             ProviderError: It cannot be used; says why.
         """
-        return await self._provider(provider).check()
+        return await _ready(self._providers).choose(provider).check()
 
     # Personas and tools ------------------------------------------------------
 
@@ -303,7 +286,7 @@ class AgentOS:
             msg = "the message is empty; write something first"
             raise AgentError(msg)
         storage = self.storage
-        chosen = self._provider(provider)
+        chosen = _ready(self._providers).choose(provider)
         if not chosen.model:
             msg = "the provider's model has no name; choose one"
             raise AgentError(msg)
@@ -385,27 +368,9 @@ class AgentOS:
         notice = f"{stand_in.display_name} answers: the persona {id} is not stored here"
         return stand_in, id, [notice]
 
-    def _provider(self, given: ProviderInput | None) -> Provider:
-        """Return the provider that *given* names, or the default."""
-        if given is None:
-            given = self._providers[0] if self._providers else RecallSpec()
-        spec = _spec_of(given)
-        match spec:
-            case OpenAiSpec():
-                return OpenAiProvider(spec, self._http_client())
-            case BuiltInSpec():
-                return BuiltInProvider(spec, self._built_in_model)
-            case RecallSpec():
-                return RecallProvider(self.storage)
-        return spec
 
-    def _http_client(self) -> HttpClient:
-        if self._http is not None:
-            return self._http
-        if self._own_http is None:
-            self._own_http = HttpxClient()
-        return self._own_http
-
-
-def _spec_of(given: ProviderInput) -> ProviderSpec | Provider:
-    return parse_spec(given) if isinstance(given, Mapping) else given
+def _ready(part: T | None) -> T:
+    if part is None:
+        msg = "the agent runtime is not ready; call initialize() first"
+        raise AgentError(msg)
+    return part

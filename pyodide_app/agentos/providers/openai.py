@@ -8,7 +8,7 @@ Source: https://platform.openai.com/docs/api-reference/chat
 
 import json
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import Any
 
 from pyodide_app.agentos.ports import HttpClient, HttpResponse
@@ -30,6 +30,7 @@ from pyodide_app.agentos.tokens import MESSAGE_TOKENS, estimate_tokens
 from pyodide_app.errors import (
     ProviderError,
     ProviderInterruptedError,
+    ProviderOfflineError,
     ProviderResponseError,
 )
 
@@ -69,9 +70,7 @@ class OpenAiProvider:
     async def check(self) -> tuple[str, ...]:
         """Return the models that the server lists."""
         url = api_address(self._spec.base_url, "/models")
-        async with self._http.stream(
-            "GET", url, headers=self._headers("application/json")
-        ) as response:
+        async with self._stream("GET", url, "application/json") as response:
             body = await _read(response)
             if response.status != 200:
                 raise self._error(response.status, body, response.headers)
@@ -94,9 +93,7 @@ class OpenAiProvider:
     ) -> AsyncGenerator[ModelEvent, None]:
         completion = CompletionStream()
         url = api_address(self._spec.base_url, "/chat/completions")
-        async with self._http.stream(
-            "POST", url, headers=self._headers("text/event-stream"), json=body
-        ) as response:
+        async with self._stream("POST", url, "text/event-stream", body) as response:
             if response.status != 200:
                 raise self._refusal(response, await _read(response), body)
             kind = response.headers.get("content-type", "").partition(";")[0].strip()
@@ -168,11 +165,28 @@ class OpenAiProvider:
             raise self._no_answer()
         return completion
 
-    def _headers(self, accept: str) -> dict[str, str]:
+    @asynccontextmanager
+    async def _stream(
+        self, method: str, url: str, accept: str, body: object = None
+    ) -> AsyncGenerator[HttpResponse, None]:
         headers = {"accept": accept}
         if self._spec.api_key:
             headers["authorization"] = f"Bearer {self._spec.api_key}"
-        return headers
+        async with AsyncExitStack() as stack:
+            try:
+                response = await stack.enter_async_context(
+                    self._http.stream(method, url, headers=headers, json=body)
+                )
+            except ProviderOfflineError as error:
+                # A browser does not say whether nothing answers or the page may
+                # not ask, so both ways out are named.
+                host = host_of(self._spec.base_url)
+                msg = (
+                    f"nothing answers at {host}; check that it runs, that it allows "
+                    "this page (CORS), and its address"
+                )
+                raise ProviderOfflineError(msg) from error
+            yield response
 
     def _refusal(
         self, response: HttpResponse, content: bytes, body: Mapping[str, Any]

@@ -410,6 +410,25 @@ async def test_a_tool_is_called_and_both_sides_are_stored(stream, storage, serve
     assert sent[-2]["tool_calls"][0]["id"] == sent[-1]["tool_call_id"]
 
 
+async def test_what_was_said_before_a_tool_is_stored_before_it(
+    agentos, storage, server, openai
+):
+    kinds = []
+
+    async def look(arguments, context):
+        kinds.extend(await stored(storage, "c"))
+
+    agentos.register_tool("search_conversations", "Looks.", {"type": "object"}, look)
+    await agentos.handle_user_message(
+        user_id="ann",
+        user_message="Hi",
+        conversation_id="c",
+        provider=openai("tools"),
+    )
+
+    assert kinds == ["user_message", "text_delta", "tool_call_request"]
+
+
 async def test_tools_are_asked_for_only_so_often(stream, server):
     chunks = await stream("tools-forever")
 
