@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expec
 
 from tests.browser.faults import Faults
 from tests.browser.profile import PersistentProfile
+from tests.browser.workbench import Workbench
 from tools.browsers import CHROMIUM_ARGS, find_chromium, find_firefox
 from tools.project import CACHE, DIST, settings
 from tools.server import AppServer
@@ -25,7 +26,7 @@ _EXTRA = {"/tests/": _PAGES, "/tests/wheels/": CACHE}
 
 # Two cores, a first boot of Python, and other programs: generous, as a limit is
 # only reached by what is broken.
-_TIMEOUT_MS = 60_000
+_TIMEOUT_MS = 30_000
 expect.set_options(timeout=20_000)
 
 
@@ -175,6 +176,44 @@ def open_app(app_server: RestartableServer, faults: Faults) -> OpenApp:
         return page
 
     return open_tab
+
+
+@pytest.fixture(scope="module")
+def shared_faults() -> Iterator[Faults]:
+    """The `faults` of all pages that the tests of a module share."""
+    faults = Faults()
+    yield faults
+    assert faults.unexpected == []
+
+
+@pytest.fixture(scope="module")
+def shared_context(
+    browser: Browser, base_url: str, shared_faults: Faults
+) -> Iterator[BrowserContext]:
+    """One profile for a whole module, where a boot per test would only take time."""
+    context = browser.new_context(base_url=base_url)
+    context.set_default_timeout(_TIMEOUT_MS)
+    shared_faults.watch(context)
+    yield context
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def shared_page(shared_context: BrowserContext) -> Page:
+    """One empty page of the app's origin for a whole module; see `bare_page`."""
+    page = shared_context.new_page()
+    page.goto("/tests/blank.html")
+    return page
+
+
+@pytest.fixture(scope="module")
+def shared_workbench(shared_context: BrowserContext) -> Workbench:
+    """One tab with the Workbench, ready, for a whole module."""
+    page = shared_context.new_page()
+    page.goto("/")
+    workbench = Workbench(page)
+    workbench.expect_ready()
+    return workbench
 
 
 @pytest.fixture

@@ -14,9 +14,6 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.faults import Faults
-from tests.browser.workbench import Workbench
-
 DATA = Path(__file__).parents[1] / "data"
 
 PNG = bytes.fromhex("89504e470d0a1a0a0000000d49484452")
@@ -98,20 +95,10 @@ FILES: dict[str, tuple[Callable[[Path], None], str]] = {
 
 
 @pytest.fixture(scope="module")
-def bench(browser, base_url):
+def bench(shared_workbench):
     """A tab with one conversation, which all tests of this module use."""
-    context = browser.new_context(base_url=base_url)
-    context.set_default_timeout(60_000)
-    faults = Faults()
-    faults.watch(context)
-    page = context.new_page()
-    page.goto("/")
-    bench = Workbench(page)
-    bench.expect_ready()
-    bench.converse("What was here before")
-    yield bench
-    context.close()
-    assert faults.unexpected == []
+    shared_workbench.converse("What was here before")
+    return shared_workbench
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.faults import Faults
 from tests.browser.python_worker import PythonWorker
 from tests.contract.adapter_contract import cases
 
@@ -45,20 +44,12 @@ RUN_ALL = """
 
 
 @pytest.fixture(scope="module")
-def outcomes(browser, base_url):
+def outcomes(shared_page):
     """The traceback of each case that failed in Pyodide, else None."""
-    context = browser.new_context(base_url=base_url)
-    faults = Faults()
-    faults.watch(context)
-    page = context.new_page()
-    page.goto("/tests/blank.html")
-    worker = PythonWorker(page)
+    worker = PythonWorker(shared_page)
     source = ascii(CONTRACT.read_text(encoding="utf-8"))
     worker.run(f"open('/tmp/adapter_contract.py', 'w').write({source})")
-    found = json.loads(worker.run(RUN_ALL))
-    context.close()
-    assert faults.unexpected == []
-    return found
+    return json.loads(worker.run(RUN_ALL))
 
 
 @pytest.mark.parametrize("case", [case.__name__ for case in cases()])

@@ -5,8 +5,6 @@ The tests share one page and one host; each has a database of its own.
 
 import pytest
 
-from tests.browser.faults import Faults
-
 THREE_LINES = """async () => {
   const { createAgentOSStorage } = await import('/client.js');
   const db = (await createAgentOSStorage({ dbName: 'three' })).getAdapter();
@@ -30,20 +28,6 @@ OPEN = """async (dbName) => {
     return 'no error';
   };
 }"""
-
-
-@pytest.fixture(scope="module")
-def shared_page(browser, base_url):
-    """An empty page of the app's origin that all tests of this module use."""
-    context = browser.new_context(base_url=base_url)
-    context.set_default_timeout(60_000)
-    faults = Faults()
-    faults.watch(context)
-    page = context.new_page()
-    page.goto("/tests/blank.html")
-    yield page
-    context.close()
-    assert faults.unexpected == []
 
 
 @pytest.fixture

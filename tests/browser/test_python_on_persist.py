@@ -8,7 +8,6 @@ import json
 
 import pytest
 
-from tests.browser.faults import Faults
 from tests.browser.python_worker import PythonWorker
 
 WRITE_APSW = """
@@ -88,12 +87,9 @@ READ = """
 
 
 @pytest.fixture(scope="module")
-def left(browser, base_url, wheel_urls):
+def left(shared_context, wheel_urls):
     """What each file holds after the tab that wrote it was closed."""
-    context = browser.new_context(base_url=base_url)
-    faults = Faults()
-    faults.watch(context)
-    writer = context.new_page()
+    writer = shared_context.new_page()
     writer.goto("/tests/blank.html")
     python = PythonWorker(writer)
     python.run(WRITE_APSW)
@@ -105,12 +101,9 @@ def left(browser, base_url, wheel_urls):
     python.run(WRITE_WITHOUT_FLUSH)
     writer.close()
 
-    reader = context.new_page()
+    reader = shared_context.new_page()
     reader.goto("/tests/blank.html")
-    found = json.loads(PythonWorker(reader).run(READ))
-    context.close()
-    assert faults.unexpected == []
-    return found
+    return json.loads(PythonWorker(reader).run(READ))
 
 
 @pytest.mark.parametrize("library", ["apsw", "sqlite3", "sqlalchemy"])

@@ -26,6 +26,7 @@ class Workbench:
         self.questions = page.get_by_role("article", name="You")
         self.answers = page.get_by_role("article", name="Answer")
         self.retry = page.get_by_role("button", name="Retry")
+        self.model = page.get_by_role("button", name=re.compile("^Model "))
         self.download = page.get_by_role("button", name="Download backup")
         self.alerts = page.get_by_role("alert")
         self.state = page.locator("#state-chip")
@@ -54,6 +55,14 @@ class Workbench:
         """Leave the open conversation for a new one."""
         self.page.get_by_role("link", name="New conversation").click()
         expect(self.title).to_have_text("New conversation")
+
+    def start_over(self) -> None:
+        """A new conversation, whatever the test before left open."""
+        if self.page.locator("dialog[open]").count() > 0:
+            self.page.reload()
+            self.expect_ready()
+        self.find("")
+        self.start_another()
 
     def conversation(self, title: str) -> Locator:
         """The row's link of the conversation with that title."""
