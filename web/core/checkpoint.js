@@ -21,9 +21,11 @@
  */
 
 import { checksum, sameChecksum } from './checksum.js';
+import { EXTENT_SIZE } from './paged-file.js';
 import {
   bytesOf,
   checksumAt,
+  isSize,
   RECORD_FORMAT,
   RecordTooNewError,
   roundUp,
@@ -132,6 +134,13 @@ export function decodeCheckpoint(bytes) {
       key: view.getFloat64(offset + n * 16, true),
       checksum: checksumAt(view, offset + n * 16 + 8),
     }));
+    if (path === null) return 'a path is not UTF-8';
+    if (!isSize(size) || extentCount !== Math.ceil(size / EXTENT_SIZE)) {
+      return 'the extents of a file do not fit its size';
+    }
+    if (!extents.every(({ key }) => Number.isSafeInteger(key) && key >= 0)) {
+      return 'the key of an extent is impossible';
+    }
     offset += extentCount * 16;
     files.push({ path, size, extents });
   }

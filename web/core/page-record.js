@@ -25,7 +25,7 @@
  */
 
 import { checksum, sameChecksum } from './checksum.js';
-import { PAGE_SIZE } from './paged-file.js';
+import { NOTHING_CUT, PAGE_SIZE } from './paged-file.js';
 
 /** @import { Checksum } from './checksum.js' */
 /** @import { FileDelta } from './paged-file.js' */
@@ -211,19 +211,24 @@ function readFiles(bytes, count) {
     const pageCount = view.getUint32(offset + 20, true);
     const numbersAt = roundUp(offset + FILE_HEADER + pathLength, 4);
     if (numbersAt + pageCount * 4 > end) return 'a page list is cut off';
-    const path = bytes.subarray(
-      offset + FILE_HEADER,
-      offset + FILE_HEADER + pathLength,
+    const path = textOf(
+      bytes.subarray(offset + FILE_HEADER, offset + FILE_HEADER + pathLength),
     );
-    heads.push({
-      path: textOf(path),
+    if (path === null) return 'a path is not UTF-8';
+    const head = {
+      path,
       removed: (view.getUint32(offset + 4, true) & REMOVED) !== 0,
       size: view.getFloat64(offset + 8, true),
       cutAt: view.getUint32(offset + 16, true),
       pages: Array.from({ length: pageCount }, (_, page) =>
         view.getUint32(numbersAt + page * 4, true),
       ),
-    });
+    };
+    if (!isSize(head.size)) return 'a size is impossible';
+    if (head.pages.some((page) => page * PAGE_SIZE >= head.size)) {
+      return 'a page lies behind the end of its file';
+    }
+    heads.push(head);
     offset = numbersAt + pageCount * 4;
   }
   let pagesAt = roundUp(offset, 8);
@@ -316,8 +321,21 @@ export function bytesOf(text) {
   return Uint8Array.from(bytes);
 }
 
-/** @param {Uint8Array} bytes  UTF-8. */
+/**
+ * @param {Uint8Array} bytes  UTF-8.
+ * @returns {string | null} Null if it is not.
+ */
 export function textOf(bytes) {
   const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0'));
-  return decodeURIComponent(hex.map((pair) => `%${pair}`).join(''));
+  try {
+    return decodeURIComponent(hex.map((pair) => `%${pair}`).join(''));
+  } catch {
+    return null;
+  }
+}
+
+/** @param {number} size  In bytes, as it was read. */
+export function isSize(size) {
+  const largest = NOTHING_CUT * PAGE_SIZE;
+  return Number.isSafeInteger(size) && size >= 0 && size <= largest;
 }

@@ -146,6 +146,7 @@ export class PagedFolder {
     else if (!VOLATILE.test(path)) {
       this.#removed.add(path);
       this.#changed(path);
+      this.#release(path);
     }
   }
 
@@ -246,8 +247,13 @@ export class PagedFolder {
       return;
     }
     if (database.endTransaction()) this.#changed(name);
-    for (const resolve of this.#waiting.get(name) ?? []) resolve();
-    this.#waiting.delete(name);
+    this.#release(name);
+  }
+
+  /** Nobody need wait for the file. @param {string} path */
+  #release(path) {
+    for (const resolve of this.#waiting.get(path) ?? []) resolve();
+    this.#waiting.delete(path);
   }
 
   /** @param {string} path */
