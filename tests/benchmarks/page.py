@@ -23,7 +23,9 @@ _METHOD = """
   that it never works at the same time. It resolves when the request succeeds,
   before the transaction is complete; ours waits for the transaction.
 - **An update** is awaited before the next begins. The number of a run is the median
-  within it: of 2 or 3 updates of the original, of 200 of ours in groups of 10.
+  within it: of 2 or 3 updates of the original after one to warm up, of 300 of ours
+  in groups of 10 after 100 to warm up (the first take twice as long, until the
+  browser has compiled Python's interpreter).
 - **Bytes to IndexedDB** are what `add` and `put` were given, counted at IndexedDB's
   door on both sides. Ours writes a checkpoint when its log has grown by a quarter of
   the database; the lines "with checkpoints" contain that, at its worst: updates
