@@ -150,8 +150,15 @@ def _first_text(column: str, paths: tuple[str, ...]) -> str:
     return f"CASE {tried} END"
 
 
-_SAID = ("$.finalResponseText", "$.text", "$.content", "$.textInput")
-"""Where an event holds what was said: final_response; user_message; other forms."""
+_SAID = (
+    "$.finalResponseText",
+    "$.text",
+    "$.content",
+    "$.textInput",
+    "$.partialText",
+)
+"""Where an event holds what was said: final_response; user_message; other forms; an
+answer that broke off."""
 
 _INDEX_EVENT = f"""
     INSERT INTO search_text (conversation_id, event_id, text)
