@@ -63,7 +63,10 @@ test('answers find their calls, whatever their order', async (t) => {
   const waiting = new Map();
   const { client } = connected(
     t,
-    (method) => new Promise((resolve) => waiting.set(method, resolve)),
+    (method) =>
+      new Promise((resolve) => {
+        waiting.set(method, resolve);
+      }),
   );
   const first = client.call('first', {});
   const second = client.call('second', {});
