@@ -11,6 +11,9 @@ const WAYS_OUT = {
   storage_in_use: 'Use it in this tab',
 };
 
+/** @type {Set<string | null>} */
+const NEEDS_RELOAD = new Set(['host_changed', 'boot_failed']);
+
 export class BootView {
   #boot = byId('boot');
   #bar = byId('boot-bar', HTMLProgressElement);
@@ -31,7 +34,8 @@ export class BootView {
 
   /** @param {Connection} connection */
   #retry(connection) {
-    if (this.#code === 'host_changed') location.reload();
+    // A host that failed to boot stays so; the last tab to leave ends it.
+    if (NEEDS_RELOAD.has(this.#code)) location.reload();
     else void connection.open({ takeOver: this.#code === 'storage_in_use' });
   }
 

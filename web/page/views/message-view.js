@@ -77,6 +77,7 @@ function answerView(onRetry) {
       part(thinking, 'progress').textContent =
         message.progress ?? (message.text === '' ? 'Thinking' : '');
       part(element, 'foot').hidden = isStreaming;
+      part(element, 'copy').hidden = message.text === '';
       showTime(part(element, 'meta'), message.at, factsOf(message));
     },
   };
