@@ -56,11 +56,15 @@ class Workbench:
         self.page.get_by_role("link", name="New conversation").click()
         expect(self.title).to_have_text("New conversation")
 
-    def start_over(self) -> None:
-        """A new conversation, whatever the test before left open."""
+    def leave_dialogs(self) -> None:
+        """Nothing is in the way, whatever the test before left open."""
         if self.page.locator("dialog[open]").count() > 0:
             self.page.reload()
             self.expect_ready()
+
+    def start_over(self) -> None:
+        """A new conversation, whatever the test before left open."""
+        self.leave_dialogs()
         self.find("")
         self.start_another()
 
