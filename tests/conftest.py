@@ -8,6 +8,9 @@ from typing import Any, TypeVar
 
 import pytest
 
+# Here, because browser tests import it too, before its own folder is collected.
+pytest.register_assert_rewrite("tests.contract.adapter_contract")
+
 T = TypeVar("T")
 
 _BROWSER_TESTS = Path(__file__).parent / "browser"

@@ -9,8 +9,6 @@ from pyodide_app.storage.adapters import (
 )
 from pyodide_app.testing import FolderVolume
 
-pytest.register_assert_rewrite("tests.contract.adapter_contract")
-
 ADAPTERS = {
     "memory": lambda _folder: MemoryAdapter(),
     "native": lambda folder: NativeSqliteAdapter(folder / "notes.db"),
