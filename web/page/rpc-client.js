@@ -85,7 +85,14 @@ export class RpcClient {
    */
   async call(method, argument, options) {
     await this.#greeted;
-    return this.#peer.call(method, argument, options);
+    try {
+      return await this.#peer.call(method, argument, options);
+    } catch (error) {
+      // A host that failed to start ends itself; the next call begins anew.
+      const { detail } = /** @type {AppError} */ (error);
+      if (isFailedStart(detail)) this.#close(/** @type {AppError} */ (error));
+      throw error;
+    }
   }
 
   /**
@@ -151,6 +158,11 @@ export class RpcClient {
     this.#peer.close(reason);
     this.#tail.close();
   }
+}
+
+/** @param {any} detail  Of an error that the host answered with. */
+function isFailedStart(detail) {
+  return detail?.boot === true;
 }
 
 /**

@@ -22,6 +22,9 @@ import { acquireWriterLock } from './writer-lock.js';
 /** In milliseconds between two status events. */
 const STATUS_INTERVAL = 100;
 
+/** In milliseconds: for those who wait to be told why the start failed. */
+const LAST_WORDS = 500;
+
 /** The name carries what a worker's script address cannot: see client.js. */
 const takeOver =
   'onconnect' in globalThis || globalThis.name.endsWith(':take-over');
@@ -34,8 +37,10 @@ const tail = new TailKeeper(DEFAULT_VOLUME, (tabId, payload, transfer) =>
   server.send(tabId, 'tail', payload, transfer),
 );
 
+const starting = start();
+
 const server = new RpcServer({
-  dispatch: start(),
+  dispatch: starting,
   hostMethods: {
     /** The page is being left: there may be no later moment. */
     'host.leaving': async () => {
@@ -76,6 +81,15 @@ async function start() {
   }
 }
 
+/** A host that failed to start stays failed: make room for another try. */
+async function endIfFailed() {
+  try {
+    await starting;
+  } catch {
+    setTimeout(() => globalThis.close(), LAST_WORDS);
+  }
+}
+
 async function letGo() {
   server.close();
   await volume?.close();
@@ -98,3 +112,5 @@ globalThis.addEventListener('message', (event) => {
   const [port] = /** @type {MessageEvent} */ (event).ports;
   if (port) server.connect(port);
 });
+
+void endIfFailed();

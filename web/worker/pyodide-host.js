@@ -3,8 +3,9 @@
  *
  * Everything comes from our own origin. Progress is of bytes that have really
  * arrived: the large files are read ahead, and the runtime finds them in the
- * cache. In a worker `caches.match` is asked first, because offline requests of
- * a worker pass the service worker by in Firefox (Gecko bug 2067202).
+ * cache. What cannot be fetched is looked for in Cache Storage, because offline
+ * requests of a dedicated worker pass the service worker by in Firefox (Gecko bug
+ * 2067202).
  */
 
 import { mountFolder } from './page-fs.js';
@@ -32,7 +33,7 @@ const DOWNLOAD_SHARE = 0.5;
  * @returns {Promise<any>} The Pyodide API, with our packages installed.
  */
 export async function bootPyodide(onProgress) {
-  preferCache();
+  fallBackToCache();
   onProgress({ phase: 'runtime', fraction: 0, message: 'Loading Python' });
   const [{ loadPyodide }, lock] = await Promise.all([
     import(new URL('pyodide.mjs', RUNTIME).href),
@@ -113,15 +114,18 @@ async function fetchJson(url) {
   return response.json();
 }
 
-function preferCache() {
+function fallBackToCache() {
   const { caches, fetch: network } = globalThis;
   if (!caches) return;
   globalThis.fetch = async (input, init) => {
-    const { method, url } = new Request(input, init);
-    if (method === 'GET' && url.startsWith(ROOT.href)) {
-      const cached = await caches.match(url);
+    try {
+      return await network(input, init);
+    } catch (error) {
+      const { method, url } = new Request(input, init);
+      const isOurs = method === 'GET' && url.startsWith(ROOT.href);
+      const cached = isOurs ? await caches.match(url) : undefined;
       if (cached) return cached;
+      throw error;
     }
-    return network(input, init);
   };
 }
