@@ -220,12 +220,28 @@ test('an image can be replaced, and the replacement undone', () => {
   assert.ok(file.isClean);
 });
 
+test('a view stays what it was when the file becomes another one', () => {
+  const file = new PagedFile();
+  file.write(new Uint8Array(3 * PAGE_SIZE).fill(1), 0);
+  const other = new PagedFile();
+  other.write(new Uint8Array(PAGE_SIZE).fill(2), 0);
+
+  const view = file.freeze();
+  const undo = file.become(other);
+  assert.deepEqual(imageOf(view), new Uint8Array(3 * PAGE_SIZE).fill(1));
+  undo();
+  file.write(new Uint8Array(2 * PAGE_SIZE).fill(3), 0);
+  file.resize(0);
+
+  assert.deepEqual(imageOf(view), new Uint8Array(3 * PAGE_SIZE).fill(1));
+});
+
 test('a file in a transaction can be neither frozen nor replaced', () => {
   const file = new PagedFile();
   file.beginTransaction();
 
   assert.throws(() => file.freeze(), /transaction/);
-  assert.throws(() => file.become(new PagedFile()), /in use/);
+  assert.throws(() => file.become(new PagedFile()), /transaction/);
 });
 
 test('one delta after the other is their composition', () => {

@@ -31,6 +31,9 @@ export class LogReader {
   /** Where the epochs ended. @type {LogKey[]} */
   fences = [];
 
+  /** Of the last record that verified. @type {LogKey | null} */
+  lastKey = null;
+
   /** Records that verified. */
   records = 0;
 
@@ -69,6 +72,7 @@ export class LogReader {
     }
     this.records++;
     this.bytes += bytes.length;
+    this.lastKey = key;
     this.next = positionAfter(record);
     if (record.kind === 'pages') return record;
     this.fences.push(key);

@@ -293,15 +293,16 @@ export class PagedFile {
   /**
    * Become what *other* is, without copying. *other* must not be used again,
    * and nobody may write to this file before the change is kept or undone.
+   * Views stay what they were.
    *
    * @param {PagedFile} other
    * @returns {() => void} Undo: everything is as it was before.
-   * @throws {Error} If a transaction or a view is open.
+   * @throws {Error} Inside a transaction.
    */
   become(other) {
-    if (this.#transaction || this.#views.size > 0) {
-      throw new Error('the file is in use');
-    }
+    if (this.#transaction) throw new Error('the file is in a transaction');
+    const extents = this.#extents;
+    for (const view of this.#views) view.readFrom((n) => pageOf(extents, n));
     const before = {
       extents: this.#extents,
       size: this.#size,
@@ -323,23 +324,13 @@ export class PagedFile {
     };
   }
 
-  /** @param {number} page */
-  #pageInPlace(page) {
-    const extent =
-      this.#extents[Math.floor(page / PAGES_PER_EXTENT)] ?? NOTHING;
-    const start = (page % PAGES_PER_EXTENT) * PAGE_SIZE;
-    // Memory is allocated in whole pages: a page is there or it is zeros.
-    if (start >= extent.length) return new Uint8Array(PAGE_SIZE);
-    return extent.subarray(start, start + PAGE_SIZE);
-  }
-
   /**
    * @param {Set<number> | null} pages  Null for all.
    * @returns {FileView}
    */
   #view(pages) {
     const view = new FileView(pages, this.#size, {
-      page: (number) => this.#pageInPlace(number),
+      page: (number) => pageOf(this.#extents, number),
       closed: () => this.#views.delete(view),
     });
     this.#views.add(view);
@@ -433,6 +424,15 @@ export class FileView {
   }
 
   /**
+   * The file has become another one: what is not kept is read from elsewhere.
+   *
+   * @param {(number: number) => Uint8Array} page
+   */
+  readFrom(page) {
+    this.#source = { ...this.#source, page };
+  }
+
+  /**
    * Keep what *other* kept, as far as this view has not kept a version itself.
    *
    * @param {FileView} other
@@ -493,6 +493,18 @@ export function compose(older, newer) {
     cutAt: Math.min(older.cutAt, newer.cutAt),
     pages: surviving,
   };
+}
+
+/**
+ * @param {Uint8Array[]} extents
+ * @param {number} page
+ */
+function pageOf(extents, page) {
+  const extent = extents[Math.floor(page / PAGES_PER_EXTENT)] ?? NOTHING;
+  const start = (page % PAGES_PER_EXTENT) * PAGE_SIZE;
+  // Memory is allocated in whole pages: a page is there or it is zeros.
+  if (start >= extent.length) return new Uint8Array(PAGE_SIZE);
+  return extent.subarray(start, start + PAGE_SIZE);
 }
 
 /**

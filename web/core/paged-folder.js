@@ -88,6 +88,13 @@ export class PagedFolder {
     return this.#files.get(path);
   }
 
+  /** Resolves when no file is in a transaction. */
+  async allSettled() {
+    while (this.inTransaction) {
+      for (const [path] of this.files) await this.settled(path);
+    }
+  }
+
   /**
    * Resolves when the file is in no transaction.
    *

@@ -7,18 +7,24 @@
  *         what the old checkpoint needs is deleted after that, not before.
  * Rule 3: publishing is one request. Before it the old state is the durable one,
  *         after it the new one; every step may be the last.
+ * Rule 4: all of it is strict. The log that it replaces may have been.
+ * Rule 5: a checkpoint with more in it than the log begins a new chain: records
+ *         behind it can not be taken for a continuation of an older state.
+ * Rule 6: one that fails takes its extents with it. Left behind, they would fill
+ *         the space that the log needs.
  */
 
-import { encodeCheckpoint } from '../core/checkpoint.js';
+import { decodeCheckpoint, encodeCheckpoint } from '../core/checkpoint.js';
 import { checksum, sameChecksum } from '../core/checksum.js';
 import { StoreError } from './page-store.js';
 
-/** @import { ExtentRef } from '../core/checkpoint.js' */
+/** @import { CheckpointFile, ExtentRef } from '../core/checkpoint.js' */
 /** @import { LogKey } from '../core/log-recovery.js' */
 /** @import { LogPosition } from '../core/page-record.js' */
 /** @import { FileView, PagedFile } from '../core/paged-file.js' */
 /** @import { PagedFolder } from '../core/paged-folder.js' */
-/** @import { PageStore } from './page-store.js' */
+/** @import { Ownership, PageStore } from './page-store.js' */
+/** @import { Clock } from './flusher.js' */
 /** @import { Recovered } from './recovery.js' */
 
 /**
@@ -29,21 +35,41 @@ import { StoreError } from './page-store.js';
  * @property {Set<number>} changed
  */
 
+/**
+ * @typedef {object} CheckpointOptions
+ * @property {() => Ownership} owner  As it is at the moment of the call.
+ * @property {boolean} beginsChain  See rule 5.
+ */
+
 /** Extents in memory and in one transaction at once. */
 const GROUP = 8;
+
+/** In milliseconds, before each look whether a publication has succeeded. */
+const LOOKS = [20, 100, 500, 2000];
 
 export class Checkpointer {
   #store;
   #folder;
-  #now;
+  #clock;
 
   /** As the last checkpoint lists them. @type {Map<PagedFile, ExtentRef[]>} */
   #published;
+
+  /** Of the last checkpoint that was published, and that was tried. */
   #id;
+  #lastId;
+
+  /** May have been published or not. @type {number | null} */
+  #doubtful = null;
+
+  /** The first record behind the last checkpoint. @type {LogPosition} */
   #start;
 
   /** Ends of epochs behind the last checkpoint: fences stay. @type {LogKey[]} */
   #fences;
+
+  /** Parts of the log that no checkpoint needs. @type {[LogKey, LogKey][]} */
+  #leftovers = [];
   #nextExtentKey = 1;
 
   /** Keys that no published checkpoint lists. @type {Set<number>} */
@@ -53,20 +79,17 @@ export class Checkpointer {
    * @param {PageStore} store
    * @param {PagedFolder} folder
    * @param {Recovered} recovered
-   * @param {() => number} now
+   * @param {Clock} clock
    */
-  constructor(store, folder, recovered, now) {
+  constructor(store, folder, recovered, clock) {
     this.#store = store;
     this.#folder = folder;
-    this.#now = now;
+    this.#clock = clock;
     this.#published = recovered.extents;
     this.#id = recovered.checkpointId;
+    this.#lastId = recovered.lastCheckpointId;
     this.#start = recovered.checkpointAt;
     this.#fences = recovered.fences;
-  }
-
-  get id() {
-    return this.#id;
   }
 
   /** Find what a checkpoint that was cut short has left behind. */
@@ -74,28 +97,56 @@ export class Checkpointer {
     const used = keysOf(this.#published);
     const keys = await this.#store.extentKeys();
     this.#garbage = new Set(keys.filter((key) => !used.has(key)));
-    this.#nextExtentKey = Math.max(0, ...keys) + 1;
+    this.#nextExtentKey = (keys.at(-1) ?? 0) + 1;
+    const { epoch, seq } = this.#start;
+    const before = await this.#store.logKeysBefore([epoch, seq]);
+    this.#leftovers = leftoversOf(before, [epoch, seq]);
+  }
+
+  /** True if `settleDoubt` must be called before anything else is written. */
+  get isInDoubt() {
+    return this.#doubtful !== null;
   }
 
   /** True if the last published checkpoint is still there. */
   async isThere() {
-    const stored = await this.#store.checkpoints();
-    return this.#id === 0 || stored.some(({ id }) => id === this.#id);
+    return this.#id === 0 || (await this.#isStored(this.#id));
   }
 
   /** Take nothing that was stored for granted: the next one writes it all. */
   forget() {
+    for (const key of keysOf(this.#published)) this.#garbage.add(key);
     this.#published = new Map();
+    this.#leftovers = [];
+  }
+
+  /** This host has fenced the one before only now. @param {LogKey} key */
+  noteFence(key) {
+    this.#fences.push(key);
+  }
+
+  /**
+   * Withdraw what may have been published although its failure was told.
+   *
+   * @param {Ownership} owner
+   */
+  async settleDoubt(owner) {
+    if (this.#doubtful === null) return;
+    await this.#store.withdrawCheckpoint(owner, this.#doubtful);
+    this.#doubtful = null;
   }
 
   /**
    * Make the image of every file, as it is committed now, the durable one.
    *
    * @param {LogPosition} next  The first log record that is not part of it.
-   * @param {{strict?: boolean}} options
+   * @param {CheckpointOptions} options
+   * @returns {Promise<LogPosition>} Where the log goes on: `next`, or the
+   *   beginning of a new chain there.
    * @throws {StoreError} The old checkpoint and the log are still in force.
    */
-  async write(next, options) {
+  async write(next, { owner, beginsChain }) {
+    if (this.#folder.inTransaction) throw new Error('a file is changing');
     /** @type {FrozenFile[]} */
     const frozen = this.#folder.files.map(([path, file]) => ({
       path,
@@ -103,33 +154,35 @@ export class Checkpointer {
       view: file.freeze(),
       changed: file.takeChangedExtents(),
     }));
+    /** @type {number[]} */
+    const written = [];
     try {
-      const images = await this.#writeImages(frozen, options);
+      const images = await this.#writeImages(frozen, written);
       const files = frozen.map(({ path, file, view }) => ({
         path,
         size: view.size,
         extents: images.get(file) ?? [],
       }));
-      const id = ++this.#id;
-      const record = encodeCheckpoint({ next, time: this.#now(), files });
-      await this.#store.publishCheckpoint(id, record, options);
+      const at = await this.#publish(files, next, { owner, beginsChain });
       for (const key of keysOf(this.#published)) this.#garbage.add(key);
       this.#published = images;
       for (const key of keysOf(images)) this.#garbage.delete(key);
+      await this.#prune(at, owner);
+      return at;
     } catch (error) {
       for (const { file, changed } of frozen) file.markChanged(changed);
+      await this.#discard(written, owner);
       throw error;
     } finally {
       for (const { view } of frozen) view.close();
     }
-    await this.#prune(next);
   }
 
   /**
    * @param {FrozenFile[]} frozen
-   * @param {{strict?: boolean}} options
+   * @param {number[]} written  Gets the keys of what was written.
    */
-  async #writeImages(frozen, options) {
+  async #writeImages(frozen, written) {
     /** @type {Map<PagedFile, ExtentRef[]>} */
     const images = new Map();
     /** @type {{view: FileView, number: number, refs: ExtentRef[]}[]} */
@@ -146,17 +199,14 @@ export class Checkpointer {
       images.set(file, refs);
     }
     for (let i = 0; i < stale.length; i += GROUP) {
-      await this.#writeGroup(stale.slice(i, i + GROUP), options);
+      written.push(...(await this.#writeGroup(stale.slice(i, i + GROUP))));
     }
     return images;
   }
 
-  /**
-   * @param {{view: FileView, number: number, refs: ExtentRef[]}[]} group
-   * @param {{strict?: boolean}} options
-   */
-  async #writeGroup(group, options) {
-    const written = group.map(({ view, number, refs }) => {
+  /** @param {{view: FileView, number: number, refs: ExtentRef[]}[]} group */
+  async #writeGroup(group) {
+    const pieces = group.map(({ view, number, refs }) => {
       const bytes = view.extent(number);
       const ref = { key: this.#nextExtentKey++, checksum: checksum(bytes) };
       refs[number] = ref;
@@ -165,17 +215,90 @@ export class Checkpointer {
       return { ref, bytes };
     });
     await this.#store.addExtents(
-      written.map(({ ref, bytes }) => [ref.key, bytes]),
-      options,
+      pieces.map(({ ref, bytes }) => [ref.key, bytes]),
+      { strict: true },
     );
-    const keys = written.map(({ ref }) => ref.key);
+    const keys = pieces.map(({ ref }) => ref.key);
     const stored = await this.#store.extents(keys);
-    for (const [i, { ref }] of written.entries()) {
+    for (const [i, { ref }] of pieces.entries()) {
       const bytes = stored[i];
       if (!bytes || !sameChecksum(checksum(bytes), ref.checksum)) {
         const message = 'an extent does not read back as it was written';
         throw new StoreError('store_lost', message);
       }
+    }
+    return keys;
+  }
+
+  /**
+   * @param {CheckpointFile[]} files
+   * @param {LogPosition} next
+   * @param {CheckpointOptions} options
+   */
+  async #publish(files, next, { owner, beginsChain }) {
+    const id = ++this.#lastId;
+    const time = this.#clock.now();
+    let at = next;
+    let bytes = encodeCheckpoint({ next, time, files });
+    if (beginsChain) {
+      // Its own checksum: no record of another history can follow it.
+      at = { ...next, checksum: checksum(bytes) };
+      bytes = encodeCheckpoint({ next: at, time, files });
+    }
+    try {
+      await this.#store.publishCheckpoint(owner(), id, bytes);
+    } catch (error) {
+      if (!isDoubtful(error)) throw error;
+      this.#doubtful = id;
+      const isStored = await this.#findOut(id);
+      if (isStored !== null) this.#doubtful = null;
+      if (!isStored) throw error;
+    }
+    this.#id = id;
+    return at;
+  }
+
+  /**
+   * The browser has lost the store while it published. Has it, or not?
+   *
+   * @param {number} id
+   * @returns {Promise<boolean | null>} Null if it does not tell.
+   */
+  async #findOut(id) {
+    for (const ms of LOOKS) {
+      await this.#clock.sleep(ms);
+      try {
+        return await this.#isStored(id);
+      } catch (error) {
+        if (!(error instanceof StoreError)) throw error;
+      }
+    }
+    return null;
+  }
+
+  /** @param {number} id */
+  async #isStored(id) {
+    const stored = await this.#store.checkpoints();
+    return stored.some(
+      (checkpoint) =>
+        checkpoint.id === id &&
+        typeof decodeCheckpoint(checkpoint.bytes) !== 'string',
+    );
+  }
+
+  /**
+   * Best effort: the cause is the error that led here. What stays is garbage.
+   *
+   * @param {number[]} keys
+   * @param {() => Ownership} owner
+   */
+  async #discard(keys, owner) {
+    if (keys.length === 0 || this.#doubtful !== null) return;
+    try {
+      await this.#store.prune(owner(), { extentKeys: keys });
+      for (const key of keys) this.#garbage.delete(key);
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
     }
   }
 
@@ -183,27 +306,38 @@ export class Checkpointer {
    * A failure here costs space, not data; the next checkpoint tries again.
    *
    * @param {LogPosition} next
+   * @param {() => Ownership} owner
    */
-  async #prune(next) {
-    /** @type {[LogKey, LogKey][]} */
-    const ranges = [];
+  async #prune(next, owner) {
+    const logRanges = [...this.#leftovers];
     /** @type {LogKey} */
     let from = [this.#start.epoch, this.#start.seq];
     for (const fence of this.#fences) {
-      ranges.push([from, fence]);
+      logRanges.push([from, fence]);
       from = [fence[0], fence[1] + 1];
     }
-    ranges.push([from, [next.epoch, next.seq]]);
-    const garbage = [...this.#garbage];
+    logRanges.push([from, [next.epoch, next.seq]]);
+    this.#leftovers = logRanges.filter(isSomething);
+    this.#start = next;
+    this.#fences = [];
+    const extentKeys = [...this.#garbage];
     try {
-      await this.#store.prune(this.#id, ranges.filter(isSomething), garbage);
-      for (const key of garbage) this.#garbage.delete(key);
-      this.#start = next;
-      this.#fences = [];
+      await this.#store.prune(owner(), {
+        checkpointsBefore: this.#id,
+        logRanges: this.#leftovers,
+        extentKeys,
+      });
+      for (const key of extentKeys) this.#garbage.delete(key);
+      this.#leftovers = [];
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
     }
   }
+}
+
+/** @param {unknown} error  The browser may have done what it says it has not. */
+function isDoubtful(error) {
+  return error instanceof StoreError && error.code === 'store_lost';
 }
 
 /** @param {Map<PagedFile, ExtentRef[]>} images */
@@ -211,6 +345,26 @@ function keysOf(images) {
   return new Set(
     [...images.values()].flatMap((refs) => refs.map((r) => r.key)),
   );
+}
+
+/**
+ * What lies before a checkpoint, except for the fences: the last record of each
+ * epoch that has ended.
+ *
+ * @param {LogKey[]} keys  In order.
+ * @param {LogKey} start  Of the log behind the checkpoint.
+ * @returns {[LogKey, LogKey][]}
+ */
+function leftoversOf(keys, start) {
+  /** @type {[LogKey, LogKey][]} */
+  const ranges = [];
+  for (const [i, from] of keys.entries()) {
+    const [epoch] = from;
+    if (keys[i - 1]?.[0] === epoch) continue;
+    const last = keys.filter((key) => key[0] === epoch).at(-1) ?? from;
+    ranges.push([from, epoch === start[0] ? start : last]);
+  }
+  return ranges.filter(isSomething);
 }
 
 /** @param {[LogKey, LogKey]} range  IndexedDB refuses an empty one. */

@@ -10,7 +10,10 @@
  *         bytes that another host owns the store: nothing is written any more.
  * Rule 4: after a lost connection the head is compared before anything is added.
  *         If the store is empty or behind, the whole image is written again.
- * Rule 5: a flush of more than LARGEST_RECORD is a checkpoint instead.
+ * Rule 5: a flush of more than the largest record is a checkpoint instead. It
+ *         holds what no record does, so it begins a new chain.
+ * Rule 6: a file is replaced between two records and with no transaction open,
+ *         and either stored or undone before the next record is sealed.
  *
  * Units: sequence numbers count commits (`committedSeq`, `durableSeq`).
  */
@@ -19,17 +22,18 @@ import { sameChecksum } from '../core/checksum.js';
 import { positionAfter } from '../core/log-recovery.js';
 import {
   checksumOfRecord,
+  encodeFence,
   encodePages,
   RecordTooNewError,
 } from '../core/page-record.js';
-import { StoreError } from './page-store.js';
+import { fencedError, StoreError } from './page-store.js';
 
 /** @import { Checksum } from '../core/checksum.js' */
 /** @import { LogKey } from '../core/log-recovery.js' */
 /** @import { LogPosition } from '../core/page-record.js' */
 /** @import { PagedFolder } from '../core/paged-folder.js' */
 /** @import { Checkpointer } from './checkpointer.js' */
-/** @import { PageStore } from './page-store.js' */
+/** @import { Ownership, PageStore } from './page-store.js' */
 /** @import { Recovered } from './recovery.js' */
 
 /**
@@ -55,11 +59,22 @@ import { StoreError } from './page-store.js';
  * @property {(error: Error) => void} reject
  */
 
-/** In bytes. */
-const LARGEST_RECORD = 32 << 20;
+/**
+ * @typedef {object} Replacement
+ * @property {() => () => void} change  Changes the files; returns how to undo it.
+ * @property {(isDone: boolean) => void} resolve  False: try again later.
+ * @property {(error: unknown) => void} reject
+ */
 
-/** A log is checkpointed beyond this many bytes, or a quarter of the images. */
-const SMALLEST_LOG = 8 << 20;
+/**
+ * @typedef {object} Limits  In bytes.
+ * @property {number} largestRecord
+ * @property {number} smallestLog  A log is checkpointed beyond this many bytes,
+ *   or a quarter of the images.
+ */
+
+/** @type {Limits} */
+export const LIMITS = { largestRecord: 32 << 20, smallestLog: 8 << 20 };
 
 /** In milliseconds, before the second, third, … try. */
 const BACKOFF = [20, 100, 500, 2000, 5000];
@@ -73,13 +88,18 @@ export class Flusher {
   #checkpointer;
   #clock;
   #events;
+  #limits;
 
   /** @type {LogPosition} */
   #next;
 
-  /** The record that the next one follows. @type {LogKey} */
+  /** The record that the next one follows; null if it is in the checkpoint.
+   * @type {LogKey | null} */
   #lastKey;
   #logBytes;
+
+  /** Of this host, while it is not known to be stored. @type {SealedRecord | null} */
+  #fence = null;
 
   /** @type {SealedRecord | null} */
   #sealed = null;
@@ -87,8 +107,10 @@ export class Flusher {
   /** @type {Waiter[]} */
   #waiters = [];
 
-  /** @type {Promise<void> | null} */
-  #running = null;
+  /** @type {Replacement[]} */
+  #replacements = [];
+
+  #isRunning = false;
   #wanted = false;
   #suspect = false;
   #fenced = false;
@@ -98,8 +120,16 @@ export class Flusher {
   #checkpointing = Promise.resolve();
   #isCheckpointing = false;
 
+  /** In bytes: a checkpoint that failed is tried again with a log of that size. */
+  #checkpointFrom = 0;
+
   durableSeq = 0;
-  #strictSeq = 0;
+
+  /** Asked for by those who were told of a failure: it is tried on. */
+  #owedSeq = 0;
+
+  /** Less than any: what was found may have been stored relaxed. */
+  #strictSeq = -1;
 
   /** Why the last try failed; null if it did not. @type {StoreError | null} */
   lastError = null;
@@ -115,16 +145,28 @@ export class Flusher {
    *   settled: (key: LogKey) => void, changed: () => void}} parts.events
    *   `sealed` before a record is written, `settled` when it is stored,
    *   `changed` whenever the status may differ.
+   * @param {Limits} [parts.limits]
    */
-  constructor({ store, folder, checkpointer, recovered, clock, events }) {
+  constructor({
+    store,
+    folder,
+    checkpointer,
+    recovered,
+    clock,
+    events,
+    limits = LIMITS,
+  }) {
     this.#store = store;
     this.#folder = folder;
     this.#checkpointer = checkpointer;
     this.#clock = clock;
     this.#events = events;
+    this.#limits = limits;
     this.#next = recovered.next;
     this.#lastKey = recovered.lastKey;
     this.#logBytes = recovered.logBytes;
+    if (!recovered.isFenced) this.#fence = this.#sealFence();
+    store.onLost = () => this.#storeLost();
   }
 
   /** In bytes: committed and not known to be durable. */
@@ -161,24 +203,26 @@ export class Flusher {
       const seq = this.#folder.committedSeq;
       this.#waiters.push({ seq, strict, resolve, reject });
     });
-    this.#wanted = true;
-    this.#running ??= this.#run();
+    this.#start();
     await durable;
     return this.durableSeq;
   }
 
   /**
-   * Write a checkpoint and nothing else: the way in which a whole image is
-   * replaced at once.
+   * Change whole files and make that durable, or undo it. See rule 6.
    *
-   * @throws {StoreError} The stored state is the one before.
+   * @param {() => () => void} change  Changes the files; returns how to undo it.
+   * @throws {StoreError} Everything is as it was, also in the store.
    */
-  async checkpoint() {
-    while (this.#running && !this.lastError) await this.#running;
-    if (this.#fenced) throw fencedError();
-    if (this.#sealed && this.lastError) throw this.lastError;
-    await this.quiet();
-    await this.#checkpointNow({ strict: false });
+  async replace(change) {
+    for (let isDone = false; !isDone;) {
+      await this.#folder.allSettled();
+      await this.flush();
+      isDone = await new Promise((resolve, reject) => {
+        this.#replacements.push({ change, resolve, reject });
+        this.#start();
+      });
+    }
   }
 
   /** Resolves when no checkpoint is under way. */
@@ -192,7 +236,19 @@ export class Flusher {
     this.#rejectWaiters(new StoreError('store_unavailable', 'it is closed'));
   }
 
+  /** What is stored may be gone. Look, and heal it if need be. */
+  #storeLost() {
+    this.#suspect = true;
+    if (!this.#closed && !this.#fenced) this.#start();
+  }
+
+  #start() {
+    this.#wanted = true;
+    if (!this.#isRunning) void this.#run();
+  }
+
   async #run() {
+    this.#isRunning = true;
     try {
       for (let tries = 0; this.#hasWork();) {
         this.#wanted = false;
@@ -210,29 +266,41 @@ export class Flusher {
         }
       }
     } finally {
-      this.#running = null;
+      this.#isRunning = false;
     }
     this.#checkpointIfLarge();
   }
 
   #hasWork() {
-    return !this.#closed && (this.#wanted || this.#waiters.length > 0);
+    const waiting = this.#waiters.length + this.#replacements.length;
+    const owes = this.#owedSeq > this.durableSeq;
+    return !this.#closed && (this.#wanted || waiting > 0 || owes);
   }
 
   /** Make what is committed now durable, or throw. */
   async #step() {
     const strict = this.#waiters.some((waiter) => waiter.strict);
-    if (this.#suspect) await this.#compareHead();
+    if (this.#checkpointer.isInDoubt) {
+      await this.quiet();
+      await this.#checkpointer.settleDoubt(this.#owner());
+    }
+    while (this.#suspect) await this.#compareHead();
+    if (this.#fence) await this.#writeFence(this.#fence);
     if (!this.#sealed) {
+      const replacement = this.#replacements.shift();
+      if (replacement) {
+        await this.#replace(replacement);
+        return;
+      }
       if (this.#folder.isClean && !(strict && this.#owesStrict())) {
         this.#durable(this.#folder.committedSeq, false);
         return;
       }
-      if (this.#folder.dirtyBytes > LARGEST_RECORD) {
+      if (this.#folder.dirtyBytes > this.#limits.largestRecord) {
         await this.quiet();
         // Pages of an open transaction are no part of an image.
         if (!this.#folder.inTransaction) {
-          await this.#checkpointNow({ strict });
+          await this.#checkpointNow();
           return;
         }
       }
@@ -240,13 +308,13 @@ export class Flusher {
       this.#events.sealed(this.#sealed);
     }
     const { key, bytes, checksum, at, seq } = this.#sealed;
-    await this.#add(key, bytes, checksum, strict);
+    const isStrict = await this.#add(this.#sealed, strict);
     this.#sealed = null;
     this.#next = positionAfter({ kind: 'pages', at, checksum });
     this.#lastKey = key;
     this.#logBytes += bytes.length;
     this.#events.settled(key);
-    this.#durable(seq, strict);
+    this.#durable(seq, isStrict);
   }
 
   #owesStrict() {
@@ -258,48 +326,85 @@ export class Flusher {
     const at = this.#next;
     const seq = this.#folder.committedSeq;
     const changes = this.#folder.takeChanges();
-    const sealed = encodePages(at, changes, this.#clock.now());
-    for (const { taken } of changes) taken?.view.close();
-    return { key: [at.epoch, at.seq], ...sealed, at, seq };
+    try {
+      const sealed = encodePages(at, changes, this.#clock.now());
+      for (const { taken } of changes) taken?.view.close();
+      return { key: [at.epoch, at.seq], ...sealed, at, seq };
+    } catch (error) {
+      this.#folder.giveBack(changes);
+      throw error;
+    }
+  }
+
+  /** @returns {SealedRecord} */
+  #sealFence() {
+    const at = this.#next;
+    const sealed = encodeFence(at, this.#clock.now());
+    return { key: [at.epoch, at.seq], ...sealed, at, seq: 0 };
+  }
+
+  /** There was no space for it when the store was opened. @param {SealedRecord} fence */
+  async #writeFence(fence) {
+    await this.#add(fence, false);
+    this.#fence = null;
+    this.#next = positionAfter({ ...fence, kind: 'fence' });
+    this.#lastKey = fence.key;
+    this.#checkpointer.noteFence(fence.key);
   }
 
   /**
-   * @param {LogKey} key
-   * @param {Uint8Array} bytes
-   * @param {Checksum} checksum
+   * @param {SealedRecord} record
    * @param {boolean} strict
+   * @returns {Promise<boolean>} Whether it is known to be stored strictly.
    */
-  async #add(key, bytes, checksum, strict) {
+  async #add({ key, bytes, checksum }, strict) {
     try {
       await this.#store.addRecord(key, bytes, { strict });
+      return strict;
     } catch (error) {
       if (/** @type {StoreError} */ (error).code !== 'collision') throw error;
-      const stored = await this.#store.record(key);
-      const found = stored && checksumOfRecord(stored);
-      if (found && sameChecksum(found, checksum)) return;
-      this.#fenced = true;
-      throw fencedError();
     }
+    const stored = await this.#store.record(key);
+    const found = stored && checksumOfRecord(stored);
+    if (!found || !sameChecksum(found, checksum)) throw fencedError();
+    // A page has written it as its tail: relaxed.
+    return false;
+  }
+
+  /** @returns {Ownership} */
+  #owner() {
+    const { epoch, seq } = this.#next;
+    const own = this.#fence ?? this.#sealed;
+    return {
+      head: [epoch, seq],
+      wrote: (record) => {
+        const found = checksumOfRecord(record);
+        return !!own && !!found && sameChecksum(found, own.checksum);
+      },
+    };
+  }
+
+  async #isHeadThere() {
+    if (!(await this.#checkpointer.isThere())) return false;
+    if (!this.#lastKey) return true;
+    const last = await this.#store.record(this.#lastKey);
+    const found = last && checksumOfRecord(last);
+    return !!found && sameChecksum(found, this.#next.checksum);
   }
 
   /** Rule 4. */
   async #compareHead() {
-    const last = await this.#store.record(this.#lastKey);
-    const found = last && checksumOfRecord(last);
-    const isThere = found && sameChecksum(found, this.#next.checksum);
-    if (isThere && (await this.#checkpointer.isThere())) {
-      this.#suspect = false;
-      return;
+    this.#suspect = false;
+    try {
+      await this.#store.assertOwner(this.#owner());
+      if (!(await this.#isHeadThere())) await this.#heal();
+    } catch (error) {
+      this.#suspect = true;
+      throw error;
     }
-    const behind = await this.#store.record([this.#next.epoch, this.#next.seq]);
-    const foreign = behind && checksumOfRecord(behind);
-    if (
-      foreign &&
-      !(this.#sealed && sameChecksum(foreign, this.#sealed.checksum))
-    ) {
-      this.#fenced = true;
-      throw fencedError();
-    }
+  }
+
+  async #heal() {
     await this.quiet();
     if (this.#folder.inTransaction) {
       const message =
@@ -308,12 +413,29 @@ export class Flusher {
       throw new StoreError('store_lost', message);
     }
     this.#checkpointer.forget();
-    await this.#checkpointNow({ strict: false });
-    this.#suspect = false;
+    await this.#checkpointNow();
   }
 
-  /** @param {{strict: boolean}} options */
-  async #checkpointNow({ strict }) {
+  /** @param {Replacement} replacement */
+  async #replace({ change, resolve, reject }) {
+    await this.quiet();
+    if (this.#folder.inTransaction) {
+      resolve(false);
+      return;
+    }
+    const undo = change();
+    try {
+      await this.#checkpointNow();
+      resolve(true);
+    } catch (error) {
+      undo();
+      reject(error);
+      if (isFencing(error)) throw error;
+    }
+  }
+
+  /** Everything that is committed now, as a checkpoint. */
+  async #checkpointNow() {
     const seq = this.#folder.committedSeq;
     const sealed = this.#sealed;
     // A sealed record is part of the image; it must not be applied on top of it.
@@ -326,32 +448,33 @@ export class Flusher {
       : this.#next;
     const changes = this.#folder.takeChanges();
     try {
-      await this.#writeCheckpoint(next, { strict });
+      this.#next = await this.#writeCheckpoint(next, true);
     } catch (error) {
       this.#folder.giveBack(changes);
       throw error;
     }
     for (const { taken } of changes) taken?.view.close();
-    if (sealed) {
-      this.#sealed = null;
-      this.#next = next;
-      this.#lastKey = sealed.key;
-      this.#events.settled(sealed.key);
-    }
-    this.#durable(seq, strict);
+    this.#lastKey = null;
+    this.#sealed = null;
+    if (sealed) this.#events.settled(sealed.key);
+    this.#durable(seq, true);
   }
 
   #checkpointIfLarge() {
-    const limit = Math.max(SMALLEST_LOG, this.#folder.size / 4);
-    if (this.#logBytes <= limit || this.#isCheckpointing || this.#closed)
-      return;
-    if (this.#folder.inTransaction || this.#sealed) return;
+    const limit = Math.max(this.#limits.smallestLog, this.#folder.size / 4);
+    if (this.#logBytes <= Math.max(limit, this.#checkpointFrom)) return;
+    if (this.#isCheckpointing || this.#closed || this.#fenced) return;
+    if (this.#folder.inTransaction || this.#sealed || this.#fence) return;
+    if (this.#suspect || this.#checkpointer.isInDoubt) return;
     const write = async () => {
       try {
-        await this.#writeCheckpoint(this.#next, { strict: false });
+        await this.#writeCheckpoint(this.#next, false);
+        this.#checkpointFrom = 0;
       } catch (error) {
-        // The log still holds everything. The next flush comes by here again.
-        this.#setError(asStoreError(error));
+        // The log still holds everything.
+        this.#checkpointFrom = this.#logBytes + limit;
+        if (isFencing(error)) this.#failed(error, 0);
+        else this.#setError(asStoreError(error));
       }
     };
     void write();
@@ -359,22 +482,31 @@ export class Flusher {
 
   /**
    * @param {LogPosition} next
-   * @param {{strict: boolean}} options
+   * @param {boolean} beginsChain
    */
-  #writeCheckpoint(next, options) {
+  #writeCheckpoint(next, beginsChain) {
     const before = this.#logBytes;
+    const owner = () => this.#owner();
     const write = async () => {
       this.#isCheckpointing = true;
       try {
-        await this.#checkpointer.write(next, options);
+        const at = await this.#checkpointer.write(next, { owner, beginsChain });
         this.#logBytes -= before;
+        if (at.epoch === this.#next.epoch && at.seq === this.#next.seq) {
+          // The last record is in the checkpoint and is not in the log any more.
+          this.#lastKey = null;
+        }
+        return at;
       } finally {
         this.#isCheckpointing = false;
         this.#events.changed();
       }
     };
     const writing = write();
-    this.#checkpointing = writing.catch(() => {});
+    this.#checkpointing = writing.then(
+      () => {},
+      () => {},
+    );
     return writing;
   }
 
@@ -400,7 +532,7 @@ export class Flusher {
   #failed(error, tries) {
     const failure = asStoreError(error);
     if (failure.code === 'store_lost') this.#suspect = true;
-    if (failure.code === 'store_too_new') this.#fenced = true;
+    if (isFencing(failure)) this.#fenced = true;
     this.#setError(failure);
     const hopeless = failure.code !== 'store_lost' || tries >= TRIES_IN_SILENCE;
     if (hopeless) this.#rejectWaiters(failure);
@@ -410,7 +542,13 @@ export class Flusher {
   #rejectWaiters(error) {
     const waiters = this.#waiters;
     this.#waiters = [];
-    for (const waiter of waiters) waiter.reject(error);
+    for (const waiter of waiters) {
+      this.#owedSeq = Math.max(this.#owedSeq, waiter.seq);
+      waiter.reject(error);
+    }
+    const replacements = this.#replacements;
+    this.#replacements = [];
+    for (const replacement of replacements) replacement.reject(error);
   }
 
   /** @param {StoreError | null} error */
@@ -421,11 +559,10 @@ export class Flusher {
   }
 }
 
-function fencedError() {
-  const message =
-    'another tab or release owns the database now; reload this one';
-  const error = new StoreError('store_unavailable', message);
-  return Object.assign(error, { code: 'writer_fenced' });
+/** @param {unknown} error  Nothing may be written any more. */
+function isFencing(error) {
+  const { code } = asStoreError(error);
+  return code === 'writer_fenced' || code === 'store_too_new';
 }
 
 /** @param {unknown} error */

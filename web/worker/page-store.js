@@ -9,8 +9,11 @@
  * Rule 2: success is the `complete` event and no failed request; never only one
  *         of the two.
  * Rule 3: a lost connection (`close` event, InvalidStateError, UnknownError) is
- *         dropped at once. The next call opens a new one; retrying on a dead
- *         handle is how others lose data silently.
+ *         dropped at once and `onLost` is called: what is behind the next
+ *         connection may be an empty store. Retrying on a dead handle, or going
+ *         on as if nothing had happened, is how data are lost silently.
+ * Rule 4: what deletes or publishes looks, in the same transaction, whether
+ *         another host has fenced this one. A record needs no look: it collides.
  *
  * The same module runs in the host and, for the tail, in the page.
  */
@@ -29,6 +32,13 @@
 
 /** @typedef {{strict?: boolean}} WriteOptions */
 
+/**
+ * @typedef {object} Ownership  How to see that no other host has the store.
+ * @property {LogKey} head  Where this host writes its next record.
+ * @property {(record: Uint8Array) => boolean} wrote  Whether a record found
+ *   there is its own.
+ */
+
 const SCHEMA_VERSION = 1;
 
 /** Records read at once: 32 MiB each at the most, a few KiB as a rule. */
@@ -41,7 +51,7 @@ const BLOCKED_AFTER = 3000;
 export class StoreError extends Error {
   /**
    * @param {'collision' | 'quota_exceeded' | 'store_unavailable' |
-   *   'store_lost' | 'store_too_new'} code
+   *   'store_lost' | 'store_too_new' | 'writer_fenced'} code
    * @param {string} message
    * @param {unknown} [cause]
    */
@@ -53,8 +63,14 @@ export class StoreError extends Error {
 }
 
 export class PageStore {
+  /** Called when what is stored may have changed without us. */
+  onLost = () => {};
+
   /** @type {Promise<IDBDatabase> | null} */
   #connection = null;
+
+  /** The one that works. @type {IDBDatabase | null} */
+  #db = null;
   #closed = false;
   #name;
   #factory;
@@ -164,40 +180,76 @@ export class PageStore {
   }
 
   /**
+   * @param {Ownership} owner
+   * @throws {StoreError} 'writer_fenced'
+   */
+  async assertOwner(owner) {
+    await this.#transactAs(owner, [], 'readonly', () => {});
+  }
+
+  /**
+   * Durable against power loss: what it makes superfluous may have been.
+   *
+   * @param {Ownership} owner
    * @param {number} id
    * @param {Uint8Array} bytes  An encoded checkpoint.
-   * @param {WriteOptions} [options]
+   * @throws {StoreError} 'writer_fenced'
    */
-  async publishCheckpoint(id, bytes, options) {
-    await this.#addOne('checkpoints', id, bytes, options);
+  async publishCheckpoint(owner, id, bytes) {
+    const add = (/** @type {IDBTransaction} */ tx) => {
+      tx.objectStore('checkpoints').add(bytes, id);
+    };
+    const strict = { strict: true };
+    await this.#transactAs(owner, ['checkpoints'], 'readwrite', add, strict);
+  }
+
+  /**
+   * Undo a publication whose outcome was not known.
+   *
+   * @param {Ownership} owner
+   * @param {number} id
+   * @throws {StoreError} 'writer_fenced'
+   */
+  async withdrawCheckpoint(owner, id) {
+    await this.#transactAs(owner, ['checkpoints'], 'readwrite', (tx) => {
+      tx.objectStore('checkpoints').delete(id);
+    });
   }
 
   /**
    * Delete what a published checkpoint has made superfluous.
    *
-   * @param {number} checkpointId  Older ones go.
-   * @param {[LogKey, LogKey][]} logRanges  From, inclusive, to, exclusive.
-   * @param {number[]} extentKeys
+   * @param {Ownership} owner
+   * @param {object} superfluous
+   * @param {number} [superfluous.checkpointsBefore]  An id.
+   * @param {[LogKey, LogKey][]} [superfluous.logRanges]  From, inclusive, to,
+   *   exclusive.
+   * @param {number[]} superfluous.extentKeys
+   * @throws {StoreError} 'writer_fenced'
    */
-  async prune(checkpointId, logRanges, extentKeys) {
-    await this.#transact(
-      ['checkpoints', 'log', 'extents'],
-      'readwrite',
-      (tx) => {
-        const range = this.#range();
-        const log = tx.objectStore('log');
-        const extents = tx.objectStore('extents');
-        return [
-          tx
-            .objectStore('checkpoints')
-            .delete(range.upperBound(checkpointId, true)),
-          ...logRanges.map(([from, to]) =>
-            log.delete(range.bound(from, to, false, true)),
-          ),
-          ...extentKeys.map((key) => extents.delete(key)),
-        ];
-      },
+  async prune(owner, { checkpointsBefore = 0, logRanges = [], extentKeys }) {
+    const stores = ['checkpoints', 'extents'];
+    await this.#transactAs(owner, stores, 'readwrite', (tx) => {
+      const range = this.#range();
+      const older = range.upperBound(checkpointsBefore, true);
+      tx.objectStore('checkpoints').delete(older);
+      for (const [from, to] of logRanges) {
+        tx.objectStore('log').delete(range.bound(from, to, false, true));
+      }
+      for (const key of extentKeys) tx.objectStore('extents').delete(key);
+    });
+  }
+
+  /**
+   * @param {LogKey} to  Exclusive.
+   * @returns {Promise<LogKey[]>} In order.
+   */
+  async logKeysBefore(to) {
+    const before = this.#range().upperBound(to, true);
+    const request = await this.#transact('log', 'readonly', (tx) =>
+      tx.objectStore('log').getAllKeys(before),
     );
+    return /** @type {LogKey[]} */ (request.result);
   }
 
   /**
@@ -282,10 +334,45 @@ export class PageStore {
     this.#closed = true;
     const connection = this.#connection;
     this.#connection = null;
+    this.#db = null;
     connection?.then(
       (db) => db.close(),
       () => {},
     );
+  }
+
+  /**
+   * Do *work* if the log says that no other host has the store. This takes a
+   * callback in mid-transaction: a host that is frozen there blocks others, but
+   * then it holds the writer lock too.
+   *
+   * @param {Ownership} owner
+   * @param {string[]} stores  Besides the log.
+   * @param {IDBTransactionMode} mode
+   * @param {(tx: IDBTransaction) => void} work
+   * @param {WriteOptions} [options]
+   */
+  async #transactAs({ head, wrote }, stores, mode, work, options) {
+    let isOwner = false;
+    const all = ['log', ...stores];
+    await this.#transact(
+      all,
+      mode,
+      (tx) => {
+        const log = tx.objectStore('log');
+        const keys = log.getAllKeys(this.#range().lowerBound(head), 2);
+        const first = log.get(head);
+        first.onsuccess = () => {
+          const [own] = [first.result].filter(Boolean).map(asBytes);
+          // Behind the head there can be nothing of ours.
+          isOwner = keys.result.length === (own && wrote(own) ? 1 : 0);
+          if (isOwner) work(tx);
+        };
+        return [keys, first];
+      },
+      options,
+    );
+    if (!isOwner) throw fencedError();
   }
 
   /**
@@ -332,6 +419,25 @@ export class PageStore {
    * @returns {Promise<R>} Its requests have succeeded and are committed.
    */
   async #transact(stores, mode, work, options = {}) {
+    try {
+      return await this.#transactOnce(stores, mode, work, options);
+    } catch (error) {
+      const { code } = /** @type {StoreError} */ (error);
+      if (mode !== 'readonly' || code !== 'store_lost') throw error;
+      // Whatever became of the connection: reading again does no harm.
+      return this.#transactOnce(stores, mode, work, options);
+    }
+  }
+
+  /**
+   * @template {IDBRequest | IDBRequest[]} R
+   * @param {string | string[]} stores
+   * @param {IDBTransactionMode} mode
+   * @param {(tx: IDBTransaction) => R} work
+   * @param {WriteOptions} options
+   * @returns {Promise<R>}
+   */
+  async #transactOnce(stores, mode, work, options) {
     const db = await this.#open();
     try {
       return await new Promise((resolve, reject) => {
@@ -358,10 +464,11 @@ export class PageStore {
       throw new StoreError('store_unavailable', 'the store is closed');
     }
     this.#connection ??= this.#connect();
+    const connection = this.#connection;
     try {
-      return await this.#connection;
+      return await connection;
     } catch (error) {
-      this.#connection = null;
+      if (this.#connection === connection) this.#connection = null;
       throw error;
     }
   }
@@ -396,10 +503,8 @@ export class PageStore {
       request.onsuccess = () => {
         const db = request.result;
         db.onclose = () => this.#drop(db);
-        db.onversionchange = () => {
-          db.close();
-          this.#drop(db);
-        };
+        db.onversionchange = () => this.#drop(db);
+        this.#db = db;
         resolve(db);
       };
     });
@@ -407,20 +512,23 @@ export class PageStore {
 
   /** @param {IDBDatabase} db  Of no use any more. */
   #drop(db) {
-    const connection = this.#connection;
-    connection?.then(
-      (current) => {
-        if (current !== db || this.#connection !== connection) return;
-        this.#connection = null;
-        db.close();
-      },
-      () => {},
-    );
+    db.close();
+    if (this.#db !== db) return;
+    this.#db = null;
+    this.#connection = null;
+    this.onLost();
   }
 
   #range() {
     return /** @type {typeof IDBKeyRange} */ (this.#keyRange);
   }
+}
+
+export function fencedError() {
+  return new StoreError(
+    'writer_fenced',
+    'another tab or release owns the database now; reload this one',
+  );
 }
 
 /** @param {unknown} error */

@@ -6,8 +6,11 @@
  *         report says so.
  * Rule 2: if something is stored and nothing of it verifies, opening fails. An
  *         empty database in its place would look like a loss and become one.
+ *         A single record that does not verify is no such case: the power went
+ *         while the first one was being written.
  * Rule 3: the fence is added where the old epoch ends, before anything is
- *         written in the new one. Whoever still writes there collides.
+ *         written in the new one. Whoever still writes there collides. Until
+ *         then the store may change: it is looked at again behind the fence.
  */
 
 import { decodeCheckpoint } from '../core/checkpoint.js';
@@ -25,11 +28,15 @@ import { StoreError } from './page-store.js';
 
 /**
  * @typedef {object} Recovered
- * @property {LogPosition} next  Where this host writes its first record.
- * @property {LogKey} lastKey  Of the fence.
+ * @property {LogPosition} next  Where this host writes its first record: behind
+ *   its fence, or the fence itself.
+ * @property {LogKey | null} lastKey  Of the record before; null if there is none.
+ * @property {boolean} isFenced  False if there was no space for a fence: then it
+ *   is the first thing to be written.
  * @property {LogPosition} checkpointAt  Where the log of the checkpoint begins.
  * @property {LogKey[]} fences
  * @property {number} checkpointId  0 if there is none.
+ * @property {number} lastCheckpointId  Of all that were ever published.
  * @property {Map<PagedFile, ExtentRef[]>} extents  As the checkpoint lists them.
  * @property {number} logBytes
  * @property {RecoveryReport} report
@@ -57,7 +64,8 @@ const EMPTY = {
  * @param {PagedFolder} folder  Empty; holds the durable state afterwards.
  * @param {{now: () => number, onProgress?: (fraction: number) => void}} options
  * @returns {Promise<Recovered>}
- * @throws {StoreError | RecordTooNewError}
+ * @throws {StoreError | RecordTooNewError} 'store_lost' if the store changes
+ *   meanwhile: to be called again, with an empty folder.
  */
 export async function recover(store, folder, { now, onProgress = () => {} }) {
   /** @type {{store: 'log' | 'checkpoints', key: any, reason: string}[]} */
@@ -77,7 +85,10 @@ export async function recover(store, folder, { now, onProgress = () => {} }) {
     folder.clear();
     failed.push({ store: 'checkpoints', key: id, reason: String(problem) });
   }
-  if (stored.length > 0 && base.id === 0) throw damaged(failed);
+  if (stored.length > 0 && base.id === 0) {
+    await assertUnchanged(store, stored);
+    throw damaged(failed);
+  }
 
   const reader = new LogReader(base.checkpoint.next);
   const { epoch, seq } = reader.next;
@@ -88,18 +99,22 @@ export async function recover(store, folder, { now, onProgress = () => {} }) {
   for (const { key, reason } of reader.damaged) {
     failed.push({ store: 'log', key, reason });
   }
-  if (base.id === 0 && reader.records === 0 && failed.length > 0) {
-    throw damaged(failed);
-  }
+  if (failed.length > 0) await assertUnchanged(store, stored);
+  const isEmpty = base.id === 0 && reader.records === reader.fences.length;
+  if (isEmpty && failed.length > 1) throw damaged(failed);
   await store.setAside(failed, now());
-  const lastKey = await fence(store, folder, reader, now);
+  reader.damaged = [];
+  const isFenced = await fence(store, folder, reader, now);
+  await assertUnchanged(store, stored);
   onProgress(1);
   return {
     next: reader.next,
-    lastKey,
+    lastKey: reader.lastKey,
+    isFenced,
     checkpointAt: base.checkpoint.next,
     fences: reader.fences,
-    checkpointId: Math.max(0, ...stored.map(({ id }) => id)),
+    checkpointId: base.id,
+    lastCheckpointId: Math.max(0, ...stored.map(({ id }) => id)),
     extents: base.extents,
     logBytes: reader.bytes,
     report: {
@@ -115,7 +130,8 @@ export async function recover(store, folder, { now, onProgress = () => {} }) {
  * @param {PagedFolder} folder
  * @param {LogReader} reader  At the end of the log; behind the fence afterwards.
  * @param {() => number} now
- * @returns {Promise<LogKey>}
+ * @returns {Promise<boolean>} False if there is no space for it. What is stored
+ *   must be readable all the same.
  */
 async function fence(store, folder, reader, now) {
   for (;;) {
@@ -126,10 +142,13 @@ async function fence(store, folder, reader, now) {
     try {
       await store.addRecord(key, bytes);
       reader.next = positionAfter({ kind: 'fence', at, checksum: sum });
+      reader.lastKey = key;
       reader.fences.push(key);
-      return key;
+      return true;
     } catch (error) {
-      if (/** @type {StoreError} */ (error).code !== 'collision') throw error;
+      const { code } = /** @type {StoreError} */ (error);
+      if (code === 'quota_exceeded') return false;
+      if (code !== 'collision') throw error;
     }
     // A tab that was leaving has written its tail just now: it counts.
     const late = await store.record(key);
@@ -142,6 +161,18 @@ async function fence(store, folder, reader, now) {
       );
     }
   }
+}
+
+/**
+ * A host that is not fenced yet may publish and prune under our eyes.
+ *
+ * @param {PageStore} store
+ * @param {{id: number}[]} checkpoints  As they were read.
+ */
+async function assertUnchanged(store, checkpoints) {
+  const found = await store.checkpoints();
+  if (found.at(-1)?.id === checkpoints.at(-1)?.id) return;
+  throw new StoreError('store_lost', 'the store changed while it was read');
 }
 
 /**

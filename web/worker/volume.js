@@ -14,12 +14,12 @@ import { databaseName } from '../core/names.js';
 import { EXTENT_SIZE } from '../core/paged-file.js';
 import { PagedFolder } from '../core/paged-folder.js';
 import { Checkpointer } from './checkpointer.js';
-import { Flusher } from './flusher.js';
+import { Flusher, LIMITS } from './flusher.js';
 import { PageStore, StoreError } from './page-store.js';
 import { recover } from './recovery.js';
 
 /** @import { RestorePointRow } from './page-store.js' */
-/** @import { Clock, SealedRecord } from './flusher.js' */
+/** @import { Clock, Limits, SealedRecord } from './flusher.js' */
 /** @import { Recovered } from './recovery.js' */
 /** @import { LogKey } from '../core/log-recovery.js' */
 /** @import { PagedFile } from '../core/paged-file.js' */
@@ -36,6 +36,9 @@ const DEFAULT_INTERVAL = 100;
 
 /** In milliseconds between two looks at the quota. */
 const ESTIMATE_AGE = 2000;
+
+/** In milliseconds, before a store that was lost while opening is read again. */
+const REOPENING = [20, 100, 500, 2000];
 
 /** Restore points kept per file. */
 const RESTORE_POINTS = 5;
@@ -90,6 +93,7 @@ export class Volume {
    * @param {(fraction: number) => void} [options.onProgress]
    * @param {PageStore} [options.store]
    * @param {Clock} [options.clock]
+   * @param {Limits} [options.limits]
    * @returns {Promise<Volume>} Its files are in memory.
    * @throws {StoreError}
    */
@@ -100,15 +104,12 @@ export class Volume {
       onProgress = () => {},
       store = new PageStore(databaseName(name)),
       clock = SYSTEM_CLOCK,
+      limits = LIMITS,
     },
   ) {
-    const { now } = clock;
-    const folder = new PagedFolder(() => {});
-    const recovered = await recover(store, folder, { now, onProgress });
-    const checkpointer = new Checkpointer(store, folder, recovered, now);
-    await checkpointer.collectGarbage();
-    const parts = { store, folder, checkpointer, recovered, clock, events };
-    const flusher = new Flusher(parts);
+    const opened = await openStore(store, clock, onProgress);
+    const parts = { store, ...opened, clock, events };
+    const flusher = new Flusher({ ...parts, limits });
     return new Volume({ ...parts, flusher });
   }
 
@@ -241,18 +242,13 @@ export class Volume {
     const source = this.scratchFolder.find(this.#inScratch(staged));
     if (!source)
       throw new StoreError('store_unavailable', `${staged} is missing`);
-    await this.#flusher.flush();
-    await this.#flusher.quiet();
     const inside = this.#inside(path);
-    const target = this.#fileAt(this.root, inside);
-    const undo = target.become(source);
-    this.#folder.noteChange(inside);
-    try {
-      await this.#flusher.checkpoint();
-    } catch (error) {
-      undo();
-      throw error;
-    }
+    await this.#flusher.replace(() => {
+      const target = this.#fileAt(this.root, inside);
+      const undo = target.become(source);
+      this.#folder.noteChange(inside);
+      return undo;
+    });
     this.removeScratch(staged);
   }
 
@@ -422,6 +418,38 @@ export class Volume {
   #inScratch(path) {
     return stripped(path, this.scratch);
   }
+}
+
+/**
+ * What is stored, in memory. A store that is lost meanwhile is read again.
+ *
+ * @param {PageStore} store
+ * @param {Clock} clock
+ * @param {(fraction: number) => void} onProgress
+ */
+async function openStore(store, clock, onProgress) {
+  const { now } = clock;
+  for (const ms of REOPENING) {
+    let isLost = false;
+    store.onLost = () => {
+      isLost = true;
+    };
+    const folder = new PagedFolder(() => {});
+    try {
+      const recovered = await recover(store, folder, { now, onProgress });
+      const checkpointer = new Checkpointer(store, folder, recovered, clock);
+      await checkpointer.collectGarbage();
+      if (!isLost) return { folder, recovered, checkpointer };
+    } catch (error) {
+      if (/** @type {StoreError} */ (error).code !== 'store_lost') throw error;
+      if (ms === REOPENING.at(-1)) throw error;
+    }
+    await clock.sleep(ms);
+  }
+  throw new StoreError(
+    'store_lost',
+    'the browser closes the store again and again',
+  );
 }
 
 /**

@@ -1,0 +1,125 @@
+/**
+ * A machine with a browser on it: hosts that own the volume, and a page that
+ * holds the tail. What is stored outlives them.
+ */
+
+import { databaseName } from '../../../web/core/names.js';
+import { PageStore } from '../../../web/worker/page-store.js';
+import { Volume } from '../../../web/worker/volume.js';
+import { World } from './world.js';
+
+/** @import { SealedRecord } from '../../../web/worker/flusher.js' */
+/** @import { LogKey } from '../../../web/core/log-recovery.js' */
+/** @import { Process } from './world.js' */
+
+export const DATABASE = databaseName('main');
+
+/** Small, so that short histories meet large records and checkpoints. */
+const LIMITS = { largestRecord: 40 << 10, smallestLog: 60 << 10 };
+
+export class Machine {
+  /** @param {number} seed */
+  constructor(seed) {
+    this.world = new World(seed);
+    this.random = this.world.random;
+    this.hosts = 0;
+  }
+
+  get disk() {
+    return this.world.disk;
+  }
+
+  /** A new host opens the volume. */
+  async open() {
+    const host = new Host(this);
+    await this.world.until(host.start());
+    return host;
+  }
+
+  /** @param {string} store  How many rows it has. */
+  count(store) {
+    return this.disk.rows(DATABASE, store).length;
+  }
+}
+
+export class Host {
+  /** The tail, as the page holds it. @type {Map<string, SealedRecord>} */
+  tail = new Map();
+
+  /** @type {PageStore | null} */
+  #pageStore = null;
+
+  /** @param {Machine} machine */
+  constructor(machine) {
+    this.machine = machine;
+    const { world } = machine;
+    const number = ++machine.hosts;
+    /** @type {Process} */
+    this.worker = world.process(`worker ${number}`);
+    /** @type {Process} */
+    this.page = world.process(`page ${number}`);
+    this.store = new PageStore(DATABASE, this.worker);
+  }
+
+  async start() {
+    this.volume = await Volume.open('main', {
+      store: this.store,
+      clock: this.worker.clock,
+      limits: LIMITS,
+      events: {
+        sealed: (record) => this.tail.set(record.key.join('.'), record),
+        settled: (/** @type {LogKey} */ key) => this.tail.delete(key.join('.')),
+        changed: () => {},
+      },
+    });
+  }
+
+  /** @returns {Volume} */
+  get opened() {
+    if (!this.volume) throw new Error('the host has not started');
+    return this.volume;
+  }
+
+  /** The page is leaving: it writes what the host has not confirmed. */
+  writeTail() {
+    this.#pageStore ??= new PageStore(DATABASE, this.page);
+    for (const { key, bytes } of this.tail.values()) {
+      // As in the page: the host reports what goes wrong.
+      this.#pageStore.addRecord(key, bytes.slice()).catch(() => {});
+    }
+  }
+
+  kill() {
+    this.worker.kill();
+    this.page.kill();
+  }
+}
+
+/**
+ * Every file of a volume as it is in memory.
+ *
+ * @param {Volume} volume
+ * @returns {Map<string, Uint8Array>}
+ */
+export function contentOf({ folder }) {
+  return new Map(
+    folder.files.map(([path, file]) => {
+      const bytes = new Uint8Array(file.size);
+      file.read(bytes, 0);
+      return [path, bytes];
+    }),
+  );
+}
+
+/**
+ * @param {Map<string, Uint8Array>} a
+ * @param {Map<string, Uint8Array>} b
+ */
+export function sameContent(a, b) {
+  if (a.size !== b.size) return false;
+  for (const [path, bytes] of a) {
+    const other = b.get(path);
+    if (!other || Buffer.compare(bytes, other) !== 0) return false;
+  }
+  return true;
+}
