@@ -1,6 +1,6 @@
 """Storage for an agent runtime in one call."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -175,9 +175,9 @@ class AgentOSStorage:
 
     async def inspect_backup(self, data: bytes | str | Path) -> "BackupInspection":
         """Return what a backup holds and whether it can be imported."""
-        from pyodide_app.storage.backup import inspect_backup
+        from pyodide_app.storage.backup import ainspect_backup
 
-        return inspect_backup(data)
+        return await ainspect_backup(data, scratch=self.adapter.scratch_path)
 
     async def import_database(
         self,
@@ -185,8 +185,15 @@ class AgentOSStorage:
         *,
         mode: Literal["replace", "merge"] = "replace",
         keep_restore_point: bool = True,
+        progress: Callable[[str, float], None] | None = None,
     ) -> "ImportReport":
         """Take over a backup, after checking it.
+
+        Args:
+            data: The file's content, or its path.
+            mode: ``replace`` the database by it, or ``merge`` it into the database.
+            keep_restore_point: Keep the state before, so that this can be undone.
+            progress: Told the phase (``check``, ``copy``, ``save``) and a fraction.
 
         Raises:
             BackupError: It is refused; the database is untouched.
@@ -194,7 +201,11 @@ class AgentOSStorage:
         from pyodide_app.storage.backup import import_backup
 
         return await import_backup(
-            self, data, mode=mode, keep_restore_point=keep_restore_point
+            self,
+            data,
+            mode=mode,
+            keep_restore_point=keep_restore_point,
+            progress=progress,
         )
 
     async def keep_restore_point(self, reason: str) -> RestorePoint:

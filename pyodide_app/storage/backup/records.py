@@ -1,40 +1,46 @@
 """From the rows of a backup to rows of our six tables, for each schema it can have.
 
-Rule 1: what a row holds is kept: what has no column of its own goes into metadata
-        or event data, under its own name.
-Rule 2: the same row always gives the same ids, so importing a file twice adds
+Rule 1: the same row always gives the same ids, so importing a file twice adds
         nothing. Ids of events sort as the rows were in the file.
-Rule 3: a value that does not fit becomes one that does; what it was is kept.
+Rule 2: events have the shapes of the original; what a row holds beyond them stays
+        in them under its own name. See `fields` for what does not fit.
+Rule 3: rows are read one after the other; no table is ever in memory as a whole.
 """
 
-import json
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 from pyodide_app.errors import BackupSchemaUnknownError, BackupTooNewError
 from pyodide_app.ids import derived_id
 from pyodide_app.storage.adapter import SqlValue
+from pyodide_app.storage.backup.fields import NOBODY, Fields, encode, parse
 from pyodide_app.storage.backup.report import BackupKind, Problems
 from pyodide_app.storage.backup.source import Source
 from pyodide_app.storage.schema import PUBLIC_TABLES, SCHEMA_VERSION
 
-__all__ = ["CONSUMED", "Record", "kind_of", "records_of"]
+__all__ = ["CONSUMED", "MESSAGE_TABLES", "Record", "kind_of", "records_of"]
 
 Record: TypeAlias = tuple[str, tuple[SqlValue, ...]]
 """A table of ours, and a row of it in the order of its columns."""
 
-_Row: TypeAlias = Mapping[str, SqlValue]
-
 CONSUMED: Final[Mapping[BackupKind, frozenset[str]]] = {
     "pyodide_app": frozenset({*PUBLIC_TABLES, "schema_migration", "search_text"}),
     "original-seed": frozenset(PUBLIC_TABLES),
-    "original-agentos-storage": frozenset({"conversations", "messages"}),
-    "original-agentos-runtime": frozenset({"conversations", "conversation_messages"}),
+    "original-agentos-storage": frozenset({*PUBLIC_TABLES, "messages"}),
+    "original-agentos-runtime": frozenset({*PUBLIC_TABLES, "conversation_messages"}),
 }
 """Tables of a backup that `records_of` reads, or that we make ourselves."""
 
-_NOBODY: Final = "unknown"
+MESSAGE_TABLES: Final[Mapping[BackupKind, tuple[str, str, str]]] = {
+    "original-agentos-storage": ("messages", "conversationId", "toolCalls"),
+    "original-agentos-runtime": (
+        "conversation_messages",
+        "conversation_id",
+        "tool_calls",
+    ),
+}
+"""Where messages are that are no events yet, and two columns of theirs."""
+
 _USAGE: Final = (
     "promptTokens",
     "completionTokens",
@@ -53,9 +59,11 @@ def kind_of(source: Source) -> BackupKind:
     """
     tables = source.tables
     conversations = tables.get("conversations", ())
-    if "schema_migration" in tables and "conversations" in tables:
-        if source.user_version > SCHEMA_VERSION:
-            raise BackupTooNewError(found=source.user_version, supported=SCHEMA_VERSION)
+    if conversations and "version" in tables.get("schema_migration", ()):
+        applied = source.number("SELECT max(version) FROM schema_migration")
+        found = max(source.user_version, applied)
+        if found > SCHEMA_VERSION:
+            raise BackupTooNewError(found=found, supported=SCHEMA_VERSION)
         return "pyodide_app"
     if "gmi_instance_id" in conversations and "conversation_messages" in tables:
         return "original-agentos-runtime"
@@ -70,288 +78,240 @@ def records_of(
     kind: BackupKind, source: Source, problems: Problems
 ) -> Iterator[Record]:
     """Yield every record; a conversation comes before its events."""
-    reader = _Reader(source, problems)
+    reader = _Reader(source, problems, has_ids=kind == "pyodide_app")
     if kind == "original-agentos-runtime":
-        yield from reader.runtime()
+        yield from reader.runtime_conversations()
     elif kind == "original-agentos-storage":
-        yield from reader.core_storage()
+        yield from reader.core_conversations()
     else:
-        yield from reader.seed(keep_ids=kind == "pyodide_app")
+        yield from reader.conversations()
+    yield from reader.events()
+    if kind in MESSAGE_TABLES:
+        yield from reader.messages(*MESSAGE_TABLES[kind])
+    yield from reader.sessions()
+    yield from reader.personas()
+    yield from reader.telemetry()
+    yield from reader.workflows()
 
 
 class _Reader:
-    def __init__(self, source: Source, problems: Problems) -> None:
+    """Reads one backup; *has_ids* if its events have ids that are unique everywhere."""
+
+    def __init__(self, source: Source, problems: Problems, *, has_ids: bool) -> None:
         self._source = source
         self._problems = problems
-        self._order: Counter[tuple[str, int]] = Counter()
+        self._has_ids = has_ids
+        self._now: tuple[str, int] = ("", 0)
+        self._place = 0
+        self._callers: dict[str, str] = {}
 
-    # Ours, and the original whose schema ours carries on ----------------------
+    # The original's six tables, which ours carry on ---------------------------
 
-    def seed(self, *, keep_ids: bool) -> Iterator[Record]:
-        rows = self._source.rows
-        for row in rows("conversations"):
-            times = self._times(row, "created_at", "updated_at")
-            yield (
-                "conversations",
-                (
-                    self._text(row, "id"),
-                    self._text(row, "user_id"),
-                    self._text(row, "persona_id"),
-                    *times,
-                    self._object(row, "metadata"),
-                ),
+    def conversations(self) -> Iterator[Record]:
+        for place, row in self._rows("conversations"):
+            values = (
+                row.id("id", place),
+                row.text("user_id"),
+                row.text("persona_id"),
+                row.time("created_at"),
+                row.time("updated_at"),
+                row.document("metadata"),
             )
-        for row in rows("conversation_events", order="" if keep_ids else "id"):
-            conversation_id = self._text(row, "conversation_id")
-            event_type = self._text(row, "event_type")
-            timestamp = self._time(row, "timestamp")
-            data = self._object(row, "event_data")
-            id = row.get("id")
-            if not keep_ids or not isinstance(id, str):
-                id = self._event_id(conversation_id, timestamp, event_type, data)
-            yield (
-                "conversation_events",
-                (id, conversation_id, event_type, data, timestamp),
+            yield ("conversations", values)
+
+    def events(self) -> Iterator[Record]:
+        order = ("conversation_id", "timestamp", "id")
+        for _, row in self._rows("conversation_events", *order):
+            id = row.take("id")
+            owner = row.text("conversation_id")
+            event_type = row.text("event_type")
+            timestamp = row.time("timestamp")
+            data = row.document("event_data")
+            # Numbers are unique in their file only; a text is unique everywhere.
+            if not isinstance(id, str):
+                id = self._id(owner, timestamp, event_type, data)
+            yield ("conversation_events", (id, owner, event_type, data, timestamp))
+
+    def sessions(self) -> Iterator[Record]:
+        for place, row in self._rows("sessions"):
+            values = (
+                row.id("id", place),
+                row.text("user_id"),
+                row.text("display_name"),
+                row.choice("target_type", ("persona", "agency")),
+                row.text("target_id"),
+                row.time("created_at"),
+                row.time("updated_at"),
+                row.document("metadata"),
             )
-        for row in rows("sessions"):
-            target_type = self._text(row, "target_type")
-            metadata = self._object(row, "metadata")
-            if target_type not in ("persona", "agency"):
-                self._problems.add(
-                    "target_type", "{n} sessions had an unknown target type"
-                )
-                metadata = _with(metadata, "targetType", target_type)
-                target_type = "persona"
-            yield (
-                "sessions",
-                (
-                    self._text(row, "id"),
-                    self._text(row, "user_id"),
-                    self._text(row, "display_name"),
-                    target_type,
-                    self._text(row, "target_id"),
-                    *self._times(row, "created_at", "updated_at"),
-                    metadata,
-                ),
-            )
-        for row in rows("personas"):
-            description = row.get("description")
-            yield (
-                "personas",
-                (
-                    self._text(row, "id"),
-                    self._text(row, "display_name"),
-                    None if description is None else _as_text(description),
-                    self._object(row, "definition"),
-                    *self._times(row, "created_at", "updated_at"),
-                ),
-            )
-        for row in rows("telemetry", order="" if keep_ids else "id"):
-            session = row.get("session_id")
-            session_id = None if session is None else _as_text(session)
-            event_type = self._text(row, "event_type")
-            timestamp = self._time(row, "timestamp")
-            data = self._object(row, "event_data")
-            id = row.get("id")
-            if not keep_ids or not isinstance(id, str):
-                id = self._event_id(session_id or "", timestamp, event_type, data)
+            yield ("sessions", values)
+
+    def personas(self) -> Iterator[Record]:
+        for place, row in self._rows("personas"):
+            id, name = row.id("id", place), row.text("display_name")
+            description = row.text_or_none("description")
+            times = row.time("created_at"), row.time("updated_at")
+            values = (id, name, description, row.document("definition"), *times)
+            yield ("personas", values)
+
+    def telemetry(self) -> Iterator[Record]:
+        for _, row in self._rows("telemetry", "session_id", "timestamp", "id"):
+            id = row.take("id")
+            session_id = row.text_or_none("session_id")
+            event_type = row.text("event_type")
+            timestamp = row.time("timestamp")
+            data = row.document("event_data")
+            if not isinstance(id, str):
+                id = self._id(session_id or "", timestamp, event_type, data)
             yield ("telemetry", (id, session_id, event_type, data, timestamp))
-        for row in rows("workflows"):
-            yield (
-                "workflows",
-                (
-                    self._text(row, "id"),
-                    self._text(row, "name"),
-                    self._object(row, "definition"),
-                    *self._times(row, "created_at", "updated_at"),
+
+    def workflows(self) -> Iterator[Record]:
+        for place, row in self._rows("workflows"):
+            id, name = row.id("id", place), row.text("name")
+            times = row.time("created_at"), row.time("updated_at")
+            yield ("workflows", (id, name, row.document("definition"), *times))
+
+    # The original's other two schemas -----------------------------------------
+
+    def core_conversations(self) -> Iterator[Record]:
+        """Those of the agent package's SqlStorageAdapter."""
+        for place, row in self._rows("conversations"):
+            values = (
+                row.id("id", place),
+                row.text("userId"),
+                row.text_or_none("agentId") or NOBODY,
+                row.time("createdAt"),
+                row.time("lastActivity"),
+                row.document("metadata", {"title": row.take("title")}),
+            )
+            yield ("conversations", values)
+
+    def runtime_conversations(self) -> Iterator[Record]:
+        """Those of the agent package's ConversationManager."""
+        for place, row in self._rows("conversations"):
+            details = parse(row.look("session_details"))
+            persona = details.get("activePersonaId") if _is_object(details) else None
+            values = (
+                row.id("id", place),
+                row.text("user_id"),
+                persona if isinstance(persona, str) else NOBODY,
+                row.time("created_at"),
+                row.time("updated_at"),
+                row.document(
+                    "session_details",
+                    {"title": row.take("title"), "tags": parse(row.take("tags"))},
                 ),
             )
+            yield ("conversations", values)
 
-    # AgentOS, SqlStorageAdapter -----------------------------------------------
-
-    def core_storage(self) -> Iterator[Record]:
-        for row in self._source.rows("conversations"):
-            known = {"id", "userId", "agentId", "createdAt", "lastActivity"}
-            metadata = _with(self._object(row, "metadata"), "title", row.get("title"))
-            for name, value in row.items():
-                if name not in known | {"metadata", "title"}:
-                    metadata = _with(metadata, name, value)
-            agent = row.get("agentId")
-            yield (
-                "conversations",
-                (
-                    self._text(row, "id"),
-                    self._text(row, "userId"),
-                    _NOBODY if agent is None else _as_text(agent),
-                    *self._times(row, "createdAt", "lastActivity"),
-                    metadata,
-                ),
-            )
-        for row in self._source.rows(
-            "messages", order="conversationId, timestamp, rowid"
-        ):
-            usage = {name: row[name] for name in _USAGE if row.get(name) is not None}
-            extra = {
-                name: value
-                for name, value in row.items()
-                if value is not None
-                and name
-                not in {"conversationId", "role", "content", "timestamp", *_USAGE}
+    def messages(self, table: str, owner_column: str, calls: str) -> Iterator[Record]:
+        for _, row in self._rows(table, owner_column, "timestamp"):
+            owner = row.text(owner_column)
+            timestamp = row.time("timestamp")
+            usage = {
+                name: value for name in _USAGE if (value := row.take(name)) is not None
             }
-            conversation_id = self._text(row, "conversationId")
-            timestamp = self._time(row, "timestamp")
-            yield from self._message(row, conversation_id, timestamp, extra, usage)
+            model, message_id = row.look("model"), row.take("id")
+            id = ""
+            for event_type, data in self._said(row, calls, message_id, usage):
+                encoded = encode({"type": event_type, **data})
+                id = self._id(owner, timestamp, event_type, encoded)
+                values = (id, owner, event_type, encoded, timestamp)
+                yield ("conversation_events", values)
             if usage:
-                data = _json({"model": row.get("model") or _NOBODY, **usage})
-                id = self._event_id(
-                    conversation_id, timestamp, "token_usage", _as_text(row.get("id"))
-                )
-                yield ("telemetry", (id, None, "token_usage", data, timestamp))
+                # What adds usage up reads measurements, never events.
+                about = {"conversationId": owner, "messageId": message_id}
+                data = {"model": model or NOBODY, **usage, **about}
+                id = derived_id(timestamp, "token_usage", id)
+                measured = (id, None, "token_usage", encode(data), timestamp)
+                yield ("telemetry", measured)
 
-    # AgentOS, ConversationManager ---------------------------------------------
-
-    def runtime(self) -> Iterator[Record]:
-        for row in self._source.rows("conversations"):
-            metadata = self._object(row, "session_details")
-            persona = json.loads(metadata).get("activePersonaId")
-            metadata = _with(metadata, "title", row.get("title"))
-            metadata = _with(metadata, "tags", _parsed(row.get("tags")))
-            for name in ("gmi_instance_id", "language", "is_archived"):
-                metadata = _with(metadata, name, row.get(name))
-            yield (
-                "conversations",
-                (
-                    self._text(row, "id"),
-                    self._text(row, "user_id"),
-                    persona if isinstance(persona, str) else _NOBODY,
-                    *self._times(row, "created_at", "updated_at"),
-                    metadata,
-                ),
-            )
-        rows = self._source.rows(
-            "conversation_messages", order="conversation_id, timestamp, rowid"
-        )
-        for row in rows:
-            extra = {
-                {"tool_calls": "toolCalls", "tool_call_id": "toolCallId"}.get(
-                    name, name
-                ): v
-                for name, v in row.items()
-                if v is not None
-                and name not in {"conversation_id", "role", "content", "timestamp"}
-            }
-            conversation_id = self._text(row, "conversation_id")
-            timestamp = self._time(row, "timestamp")
-            yield from self._message(row, conversation_id, timestamp, extra, {})
-
-    def _message(
+    def _said(
         self,
-        row: _Row,
-        conversation_id: str,
-        timestamp: int,
-        extra: dict[str, Any],
+        row: Fields,
+        calls_column: str,
+        message_id: SqlValue,
         usage: Mapping[str, SqlValue],
-    ) -> Iterator[Record]:
-        """Yield the events that say what a row of messages said."""
-        role, text = self._text(row, "role"), self._text(row, "content")
-        calls = _parsed(extra.pop("toolCalls", None))
-        if isinstance(metadata := extra.get("metadata"), str):
-            extra["metadata"] = _parsed(metadata)
-        extra["messageId"] = extra.pop("id", None)
-
-        def event(event_type: str, data: Mapping[str, Any]) -> Record:
-            encoded = _json({"type": event_type, **data, **extra})
-            id = self._event_id(conversation_id, timestamp, event_type, encoded)
-            values = (id, conversation_id, event_type, encoded, timestamp)
-            return ("conversation_events", values)
-
-        if role == "user":
-            yield event("user_message", {"text": text})
-        elif role == "assistant":
-            if calls:
-                listed = calls if isinstance(calls, list) else [calls]
-                yield event("tool_call_request", {"toolCalls": listed})
-            data: dict[str, Any] = {"finalResponseText": text}
-            if usage:
-                data["usage"] = dict(usage)
-            yield event("final_response", data)
-        elif role == "tool":
-            data = {"toolResult": text, "toolName": extra.pop("name", None)}
-            yield event("tool_result_emission", {**data, "isSuccess": True})
+    ) -> Iterator[tuple[str, dict[str, object]]]:
+        """Yield type and data of the events that say what a message said."""
+        role, text = row.text("role"), row.text("content")
+        calls = _calls(row.take(calls_column))
+        given: dict[str, object] = {
+            "messageId": message_id,
+            "metadata": parse(row.take("metadata")),
+            "usage": usage or None,
+        }
+        call_id = row.take("toolCallId") or row.take("tool_call_id")
+        if role == "assistant":
+            self._callers |= {str(call["id"]): str(call["name"]) for call in calls}
+            given["toolCallId"] = call_id
+            if calls and text:
+                yield "tool_call_request", {"toolCalls": calls, "messageId": message_id}
+            if calls and not text:
+                members = row.members({"toolCalls": calls, **given})
+                yield "tool_call_request", members
+            else:
+                members = row.members({"finalResponseText": text, **given})
+                yield "final_response", members
+            return
+        given |= {"toolCalls": calls or None, "toolCallId": call_id}
+        if role == "tool":
+            name = row.take("name") or self._callers.get(str(call_id), NOBODY)
+            result = {"toolResult": text, "toolName": name, "isSuccess": True}
+            yield "tool_result_emission", row.members({**result, **given})
+        elif role == "user":
+            yield "user_message", row.members({"text": text, **given})
         else:
-            yield event(f"{role}_message", {"text": text, "role": role})
+            said = {"text": text, "role": role}
+            yield f"{role}_message", row.members({**said, **given})
 
-    # Values --------------------------------------------------------------------
+    # Rows and ids --------------------------------------------------------------
 
-    def _event_id(self, owner: str, timestamp: int, event_type: str, data: str) -> str:
+    def _rows(self, table: str, *order: str) -> Iterator[tuple[int, Fields]]:
+        """Yield each row with its place, by what there is of *order*.
+
+        Ids that are made need the order; where there are ids, sorting is in vain.
+        """
+        source = self._source
+        known = source.tables.get(table, ())
+        names = [] if self._has_ids else [name for name in order if name in known]
+        if names and source.has_rowids(table):
+            names.append("rowid")
+        for place, row in enumerate(source.rows(table, order=", ".join(names))):
+            yield place, Fields(table, row, self._problems)
+
+    def _id(self, owner: str, timestamp: int, event_type: str, data: str) -> str:
         """Return the id that this event, at this place among its like, has."""
-        place = self._order[owner, timestamp]
-        self._order[owner, timestamp] += 1
-        return derived_id(timestamp, owner, event_type, data, order=place)
+        if (owner, timestamp) != self._now:
+            if owner != self._now[0]:
+                self._callers.clear()
+            self._now, self._place = (owner, timestamp), 0
+        place, self._place = self._place, self._place + 1
+        return derived_id(timestamp, owner, event_type, data, str(place), order=place)
 
-    def _text(self, row: _Row, column: str) -> str:
-        value = row.get(column)
-        if value is None:
-            self._problems.add("missing_text", "{n} empty fields had to be filled in")
-            return _NOBODY
-        return _as_text(value)
 
-    def _time(self, row: _Row, column: str) -> int:
-        value = row.get(column)
-        if isinstance(value, int):
-            return value
-        try:
-            return int(float(_as_text(value)))
-        except (ValueError, OverflowError):
-            self._problems.add("invalid_time", "{n} times were not numbers; they are 0")
-            return 0
-
-    def _times(self, row: _Row, *columns: str) -> tuple[int, ...]:
-        return tuple(self._time(row, column) for column in columns)
-
-    def _object(self, row: _Row, column: str) -> str:
-        """Return the JSON object in a column as text, as it is if it is one."""
-        value = row.get(column)
-        if value is None:
-            return "{}"
-        text = _as_text(value)
-        if isinstance(_parsed(text), dict):
-            return text
-        self._problems.add(
-            "invalid_json",
-            '{n} fields were no JSON object; what they held is under "original"',
+def _calls(value: SqlValue) -> list[dict[str, Any]]:
+    """Return calls of tools as the original's events hold them."""
+    found = parse(value)
+    listed = found if isinstance(found, list) else [found] if found else []
+    calls = []
+    for call in listed:
+        if not _is_object(call):
+            calls.append({"id": "", "name": NOBODY, "arguments": call})
+            continue
+        # Some models' interfaces put name and arguments one level deeper.
+        inner = call.get("function")
+        function = inner if _is_object(inner) else {}
+        calls.append(
+            {
+                "id": call.get("id", ""),
+                "name": function.get("name", NOBODY),
+                "arguments": function.get("arguments"),
+                **call,
+            }
         )
-        return _json({"original": text})
+    return calls
 
 
-def _parsed(value: object) -> Any:  # noqa: ANN401  # any JSON
-    """Return what a JSON text says, or the text itself."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        return value
-
-
-def _refuse(constant: str) -> Callable[..., Any]:
-    msg = f"{constant} is not JSON"
-    raise ValueError(msg)
-
-
-def _with(text: str, name: str, value: object) -> str:
-    """Return a JSON object with one more member, unless that is None."""
-    if value is None:
-        return text
-    found = json.loads(text)
-    if isinstance(value, bytes):
-        value = _as_text(value)
-    return _json({**found, name: value})
-
-
-def _json(value: Mapping[str, Any]) -> str:
-    return json.dumps(value, ensure_ascii=False, default=_as_text)
-
-
-def _as_text(value: object) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+def _is_object(value: object) -> bool:
+    return isinstance(value, dict)

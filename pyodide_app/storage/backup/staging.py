@@ -1,31 +1,42 @@
-"""A fresh database with our schema, built from a backup beside the live one."""
+"""A fresh database with our schema, built from a backup beside the live one.
+
+Rule 1: the schema of the backup is never adopted. Our migrations make the tables;
+        rows are copied into them by columns that we name.
+Rule 2: what was built is checked, and counted against what was read, before
+        anybody sees it. If anything fails, the file is gone.
+"""
 
 import asyncio
 import contextlib
-import re
-from collections.abc import AsyncIterator, Iterator
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from pyodide_app.errors import BackupDamagedError, ConstraintError, SqlError
+from pyodide_app.errors import BackupDamagedError, ConstraintError
+from pyodide_app.ids import derived_id
+from pyodide_app.storage.adapter import SqlValue
 from pyodide_app.storage.adapters.sqlite import ENGINE_PRAGMAS
-from pyodide_app.storage.backup.records import CONSUMED, Record, records_of
+from pyodide_app.storage.backup.carrying import ROWS_AT_A_TIME, Plan, carry
+from pyodide_app.storage.backup.fields import NOBODY, encode
+from pyodide_app.storage.backup.records import Record, records_of
 from pyodide_app.storage.backup.report import BackupCounts, BackupKind, Problems
 from pyodide_app.storage.backup.source import Source
-from pyodide_app.storage.engine import Engine, quote_identifier
+from pyodide_app.storage.engine import Engine
 from pyodide_app.storage.migrations import migrate
 from pyodide_app.storage.schema import MIGRATIONS
 
-__all__ = ["MESSAGE_TYPES", "count_rows", "staged_database"]
+__all__ = [
+    "COLUMNS",
+    "MESSAGE_TYPES",
+    "Progress",
+    "count_rows",
+    "no_progress",
+    "staged_database",
+]
 
-_COLUMNS: Final = {
-    "conversations": 6,
-    "conversation_events": 5,
-    "sessions": 8,
-    "personas": 6,
-    "telemetry": 5,
-    "workflows": 5,
-}
+Progress = Callable[[str, float], None]
+"""Told the phase, and how much of the import is done, from 0 to 1."""
 
 MESSAGE_TYPES: Final = (
     "event_type IN ('user_message', 'final_response', 'tool_result_emission') "
@@ -33,43 +44,82 @@ MESSAGE_TYPES: Final = (
 )
 """SQL: an event in which somebody, or a tool, said something."""
 
-_ROWS_AT_A_TIME: Final = 1000
-"""Between two moments in which others may run."""
+_DATED: Final = ("created_at", "updated_at")
+_TARGET: Final = ("display_name", "target_type", "target_id")
 
-_PLAIN: Final = re.compile(r"\s*CREATE\s+(TABLE|INDEX|UNIQUE\s+INDEX)\s", re.IGNORECASE)
+COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
+    "conversations": ("id", "user_id", "persona_id", *_DATED, "metadata"),
+    "conversation_events": (
+        "id",
+        "conversation_id",
+        "event_type",
+        "event_data",
+        "timestamp",
+    ),
+    "sessions": ("id", "user_id", *_TARGET, *_DATED, "metadata"),
+    "personas": ("id", "display_name", "description", "definition", *_DATED),
+    "telemetry": ("id", "session_id", "event_type", "event_data", "timestamp"),
+    "workflows": ("id", "name", "definition", *_DATED),
+}
+"""Of our six tables, as they are now and as `records_of` orders them."""
+
+_DOCUMENTS: Final = ("metadata", "event_data", "definition")
+
+_INSERT: Final = {
+    table: f"INSERT INTO {table} ({', '.join(columns)}) "
+    f"VALUES ({', '.join('?' * len(columns))}) ON CONFLICT (id) DO NOTHING"
+    for table, columns in COLUMNS.items()
+}
+
+
+def no_progress(_phase: str, _fraction: float) -> None:
+    """Tell nobody."""
 
 
 @contextlib.asynccontextmanager
 async def staged_database(
-    path: str, kind: BackupKind, source: Source, problems: Problems
+    path: str,
+    kind: BackupKind,
+    source: Source,
+    plan: Plan,
+    problems: Problems,
+    progress: Progress = no_progress,
 ) -> AsyncIterator[Engine]:
     """Yield a database that holds what *source* does; if all is well, it stays."""
     # The file is nobody's yet: what fails is thrown away, not rolled back.
     pragmas = (*ENGINE_PRAGMAS, "journal_mode = OFF", "synchronous = OFF")
-    engine = Engine(path, pragmas=pragmas, name="the imported database")
+    total = max(sum(source.count(table) for table in source.tables), 1)
+    done = 0
+
+    def copied(rows: int) -> None:
+        nonlocal done
+        done += rows
+        progress("copy", min(done / total, 1.0))
+
     try:
-        migrate(engine, MIGRATIONS)
-        with engine.transaction():
-            for number, record in enumerate(records_of(kind, source, problems)):
-                _write(engine, record, problems)
-                if number % _ROWS_AT_A_TIME == 0:
-                    await asyncio.sleep(0)
-        _carry_others(engine, kind, source, problems)
-        _check(engine)
-        yield engine
+        with Engine(path, pragmas=pragmas, name="the imported database") as engine:
+            migrate(engine, MIGRATIONS)
+            writer = _Writer(engine, problems)
+            with engine.transaction():
+                for number, record in enumerate(records_of(kind, source, problems)):
+                    writer.write(record)
+                    if number % ROWS_AT_A_TIME == 0:
+                        copied(ROWS_AT_A_TIME)
+                        await asyncio.sleep(0)
+            await carry(plan, source, engine, problems, copied)
+            progress("check", 1.0)
+            _check(engine, writer.written)
+            yield engine
     except BaseException:
-        engine.close()
         Path(path).unlink(missing_ok=True)
         raise
 
 
-def count_rows(engine: Engine, *, schema: str = "main") -> BackupCounts:
+def count_rows(engine: Engine) -> BackupCounts:
     """Return the counts of a database that has our schema."""
 
     def count(table: str, condition: str = "1") -> int:
-        row = engine.get(
-            f"SELECT count(*) AS n FROM {schema}.{table} WHERE {condition}"
-        )
+        row = engine.get(f"SELECT count(*) AS n FROM {table} WHERE {condition}")
         return int(row["n"]) if row and isinstance(row["n"], int) else 0
 
     return BackupCounts(
@@ -84,105 +134,80 @@ def count_rows(engine: Engine, *, schema: str = "main") -> BackupCounts:
     )
 
 
-def _write(engine: Engine, record: Record, problems: Problems) -> None:
-    table, values = record
-    places = ", ".join("?" * _COLUMNS[table])
-    sql = f"INSERT OR IGNORE INTO {table} VALUES ({places})"
-    try:
-        result = engine.run(sql, values)
-    except ConstraintError:
-        if table == "conversation_events":
-            _adopt(engine, values[1], values[4], problems)
-            result = engine.run(sql, values)
-        else:
-            raise
-    if result.changes == 0:
-        problems.add("duplicate", f"{{n}} rows of {table} had an id that came before")
+class _Writer:
+    """Writes records; one that SQLite refuses is written in a form it takes."""
+
+    def __init__(self, engine: Engine, problems: Problems) -> None:
+        self._engine = engine
+        self._problems = problems
+        self.written: Counter[str] = Counter()
+
+    def write(self, record: Record) -> None:
+        table, values = record
+        try:
+            changes = self._insert(table, values)
+        except ConstraintError as error:
+            if error.sqlite_code == "SQLITE_CONSTRAINT_FOREIGNKEY":
+                self._adopt(str(values[1]), values[4])
+            else:
+                values = self._wrapped(table, values)
+            changes = self._insert(table, values)
+        if changes == 0:
+            self._meet(table, values)
+
+    def _insert(self, table: str, values: tuple[SqlValue, ...]) -> int:
+        changes = self._engine.run(_INSERT[table], values).changes
+        self.written[table] += changes
+        return changes
+
+    def _adopt(self, id: str, time: SqlValue) -> None:
+        """Make the conversation that an event names and the backup lacks."""
+        values = (id, NOBODY, NOBODY, time, time, "{}")
+        self._insert("conversations", values)
+        self._problems.add(
+            "orphan_events",
+            "{n} conversations were missing; they are made anew for their events",
+        )
+
+    def _wrapped(
+        self, table: str, values: tuple[SqlValue, ...]
+    ) -> tuple[SqlValue, ...]:
+        """Return *values* with JSON that Python takes and SQLite does not, as text."""
+        column = next(name for name in COLUMNS[table] if name in _DOCUMENTS)
+        place = COLUMNS[table].index(column)
+        self._problems.add(
+            "invalid_json",
+            f"{{n}} values of {table}.{column} were too deep for JSON here; "
+            'they are in "original"',
+        )
+        document = encode({"original": {column: values[place]}})
+        return (*values[:place], document, *values[place + 1 :])
+
+    def _meet(self, table: str, values: tuple[SqlValue, ...]) -> None:
+        """Keep a row whose id came before, unless it is the same row again."""
+        columns = ", ".join(COLUMNS[table])
+        same = self._engine.get(
+            f"SELECT {columns} FROM {table} WHERE id = ?", (values[0],)
+        )
+        if same is not None and tuple(same.values()) == values:
+            self._problems.add("duplicate", f"{{n}} rows of {table} came twice")
+            return
+        id = derived_id(0, "duplicate", *map(str, values))
+        self._problems.add(
+            "duplicate_id",
+            f"{{n}} rows of {table} had the id of another; they have a new one",
+        )
+        self._insert(table, (id, *values[1:]))
 
 
-def _adopt(engine: Engine, id: object, time: object, problems: Problems) -> None:
-    """Give events whose conversation is missing one to be in."""
-    text = str(id)
-    made = engine.run(
-        "INSERT OR IGNORE INTO conversations VALUES (?, ?, ?, ?, ?, ?)",
-        (text, "unknown", "unknown", int(str(time)), int(str(time)), "{}"),
-    )
-    problems.add(
-        "orphan_events",
-        "{n} conversations were missing; their events are in a new one",
-        made.changes,
-    )
-
-
-def _carry_others(
-    engine: Engine, kind: BackupKind, source: Source, problems: Problems
-) -> None:
-    """Take over the tables that are not ours, with their rows and indexes."""
-    engine.run("PRAGMA foreign_keys = OFF")
-    ours = CONSUMED[kind]
-    carried: set[str] = set()
-    for name, sql in source.objects("table"):
-        if name in ours or name.startswith("sqlite_"):
-            continue
-        if source.is_virtual(name):
-            if not (kind == "pyodide_app" and name.startswith("message_search")):
-                problems.add("left_out", f"the virtual table {name} is left out")
-            continue
-        if _made(engine, name, sql, problems):
-            _copy(engine, source, name, problems)
-            carried.add(name)
-    for name, sql in source.objects("index"):
-        on = re.search(r"\sON\s+[\"'`\[]?([^\s\"'`\]\(]+)", sql, re.IGNORECASE)
-        if sql and on and on.group(1) in carried:
-            _made(engine, name, sql, problems)
-    known = {name for _, name in _our_objects(engine)}
-    for type in ("trigger", "view"):
-        for name, _ in source.objects(type):
-            if kind != "pyodide_app" or name not in known:
-                problems.add(
-                    "left_out", f"the {type} {name} is left out; it never runs"
-                )
-    engine.run("PRAGMA foreign_keys = ON")
-
-
-def _made(engine: Engine, name: str, sql: str, problems: Problems) -> bool:
-    """Run one definition of the backup, if it is one and no more."""
-    try:
-        if _PLAIN.match(sql):
-            engine.run(sql)
-            return True
-    except SqlError:
-        # Below: it is left out.
-        pass
-    problems.add("left_out", f"{name} is left out; this app cannot make it")
-    return False
-
-
-def _copy(engine: Engine, source: Source, table: str, problems: Problems) -> None:
-    columns = source.tables[table]
-    has_rowids = source.rowids(table) and "rowid" not in columns
-    names = ", ".join(quote_identifier(column) for column in columns)
-    selected = [*columns]
-    if has_rowids:
-        names, selected = f"rowid, {names}", ["rowid", *columns]
-    places = ", ".join("?" * len(selected))
-    sql = f"INSERT INTO {quote_identifier(table)} ({names}) VALUES ({places})"
-    with engine.transaction():
-        for row in source.rows(table, selected, with_rowid=has_rowids):
-            try:
-                engine.run(sql, tuple(row.values()))
-            except ConstraintError:
-                problems.add("left_out", f"{{n}} rows of {table} break its own rules")
-
-
-def _our_objects(engine: Engine) -> Iterator[tuple[str, str]]:
-    for row in engine.all("SELECT type, name FROM sqlite_schema"):
-        yield str(row["type"]), str(row["name"])
-
-
-def _check(engine: Engine) -> None:
+def _check(engine: Engine, written: Mapping[str, int]) -> None:
+    """Raise unless the database is sound and holds what was written to it."""
     lines = [
         str(next(iter(row.values()))) for row in engine.all("PRAGMA integrity_check")
     ]
     if lines != ["ok"]:
         raise BackupDamagedError(lines)
+    for table in COLUMNS:
+        row = engine.get(f"SELECT count(*) AS n FROM {table}")
+        if row is None or row["n"] != written.get(table, 0):
+            raise BackupDamagedError([f"not every row of {table} arrived"])
