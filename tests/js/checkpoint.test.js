@@ -23,9 +23,9 @@ const SAMPLE = {
       path: 'a/日本.db',
       size: 2 * EXTENT_SIZE + 17,
       extents: [
-        { key: 2 ** 40, checksum: [5, 6] },
-        { key: 0, checksum: [0, 0] },
-        { key: 9, checksum: [7, 8] },
+        { key: 2 ** 40, offset: 8, checksum: [5, 6] },
+        { key: 0, offset: 0, checksum: [0, 0] },
+        { key: 9, offset: EXTENT_SIZE, checksum: [7, 8] },
       ],
     },
     { path: 'empty', size: 0, extents: [] },

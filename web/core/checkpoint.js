@@ -12,12 +12,15 @@
  *   40      4      number of files     44  4  zero
  *   48      …      for each file:  0  4 bytes in its path   4  4 extents
  *                                  8  8 size (float64)     16  … path (UTF-8),
- *                                  padding to 8, then for each extent
- *                                  8 key (float64; 0: all zeros), 8 checksum
+ *                                  padding to 8, then for each extent 8 key of
+ *                                  its segment (float64), 4 offset there, 4 zero,
+ *                                  8 checksum
  *   end-8   8      checksum of everything before
  *
  * Extents are immutable. A new checkpoint lists the unchanged ones of the old
- * one again, so its cost is what has changed, not the size of the image.
+ * one again, so its cost is what has changed, not the size of the image. Those
+ * that are written together are stored as one value, a segment: Chromium reads
+ * values of 16 MiB 1.7 times as fast as those of 1 MiB.
  */
 
 import { checksum, sameChecksum } from './checksum.js';
@@ -39,7 +42,8 @@ import {
 
 /**
  * @typedef {object} ExtentRef
- * @property {number} key  In the store of extents; 0 for an extent of zeros.
+ * @property {number} key  Of its segment in the store of extents.
+ * @property {number} offset  In the segment, in bytes.
  * @property {Checksum} checksum
  */
 
@@ -60,6 +64,7 @@ import {
 const MAGIC = bytesOf('PAPCKP\r\n');
 const HEADER = 48;
 const FILE_HEADER = 16;
+const EXTENT_ENTRY = 24;
 const TRAILER = 8;
 
 /**
@@ -71,7 +76,8 @@ export function encodeCheckpoint({ next, time, files }) {
   let length = HEADER + TRAILER;
   files.forEach(({ extents }, i) => {
     const path = /** @type {Uint8Array} */ (paths[i]);
-    length += roundUp(FILE_HEADER + path.length, 8) + extents.length * 16;
+    length +=
+      roundUp(FILE_HEADER + path.length, 8) + extents.length * EXTENT_ENTRY;
   });
   const bytes = new Uint8Array(length);
   const view = viewOf(bytes);
@@ -94,12 +100,21 @@ export function encodeCheckpoint({ next, time, files }) {
     offset += roundUp(FILE_HEADER + path.length, 8);
     for (const extent of extents) {
       view.setFloat64(offset, extent.key, true);
-      view.setUint32(offset + 8, extent.checksum[0], true);
-      view.setUint32(offset + 12, extent.checksum[1], true);
-      offset += 16;
+      view.setUint32(offset + 8, extent.offset, true);
+      view.setUint32(offset + 16, extent.checksum[0], true);
+      view.setUint32(offset + 20, extent.checksum[1], true);
+      offset += EXTENT_ENTRY;
     }
   });
   return seal(bytes).bytes;
+}
+
+/**
+ * @param {number} size  Of the file, in bytes.
+ * @param {number} number  Of the extent.
+ */
+export function extentLength(size, number) {
+  return Math.min(EXTENT_SIZE, size - number * EXTENT_SIZE);
 }
 
 /**
@@ -128,11 +143,14 @@ export function decodeCheckpoint(bytes) {
     const size = view.getFloat64(offset + 8, true);
     const pathAt = offset + FILE_HEADER;
     offset += roundUp(FILE_HEADER + pathLength, 8);
-    if (offset + extentCount * 16 > end) return 'an extent list is cut off';
+    if (offset + extentCount * EXTENT_ENTRY > end) {
+      return 'an extent list is cut off';
+    }
     const path = textOf(bytes.subarray(pathAt, pathAt + pathLength));
     const extents = Array.from({ length: extentCount }, (_, n) => ({
-      key: view.getFloat64(offset + n * 16, true),
-      checksum: checksumAt(view, offset + n * 16 + 8),
+      key: view.getFloat64(offset + n * EXTENT_ENTRY, true),
+      offset: view.getUint32(offset + n * EXTENT_ENTRY + 8, true),
+      checksum: checksumAt(view, offset + n * EXTENT_ENTRY + 16),
     }));
     if (path === null) return 'a path is not UTF-8';
     if (!isSize(size) || extentCount !== Math.ceil(size / EXTENT_SIZE)) {
@@ -141,7 +159,7 @@ export function decodeCheckpoint(bytes) {
     if (!extents.every(({ key }) => Number.isSafeInteger(key) && key >= 0)) {
       return 'the key of an extent is impossible';
     }
-    offset += extentCount * 16;
+    offset += extentCount * EXTENT_ENTRY;
     files.push({ path, size, extents });
   }
   return {

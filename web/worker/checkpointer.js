@@ -12,10 +12,17 @@
  *         behind it can not be taken for a continuation of an older state.
  * Rule 6: one that fails takes its extents with it. Left behind, they would fill
  *         the space that the log needs.
+ * Rule 7: extents are stored in segments. One that is more than half stale is
+ *         written anew, so that the store is at most twice the images.
  */
 
-import { decodeCheckpoint, encodeCheckpoint } from '../core/checkpoint.js';
+import {
+  decodeCheckpoint,
+  encodeCheckpoint,
+  extentLength,
+} from '../core/checkpoint.js';
 import { checksum, sameChecksum } from '../core/checksum.js';
+import { roundUp } from '../core/page-record.js';
 import { StoreError } from './page-store.js';
 
 /** @import { CheckpointFile, ExtentRef } from '../core/checkpoint.js' */
@@ -36,13 +43,20 @@ import { StoreError } from './page-store.js';
  */
 
 /**
+ * @typedef {object} StaleExtent  To be written.
+ * @property {FileView} view
+ * @property {number} number
+ * @property {ExtentRef[]} refs  Gets the reference to it.
+ */
+
+/**
  * @typedef {object} CheckpointOptions
  * @property {() => Ownership} owner  As it is at the moment of the call.
  * @property {boolean} beginsChain  See rule 5.
  */
 
-/** Extents in memory and in one transaction at once. */
-const GROUP = 8;
+/** Extents in a segment: in memory, and in one transaction, at once. */
+const SEGMENT = 16;
 
 /** In milliseconds, before each look whether a publication has succeeded. */
 const LOOKS = [20, 100, 500, 2000];
@@ -70,7 +84,10 @@ export class Checkpointer {
 
   /** Parts of the log that no checkpoint needs. @type {[LogKey, LogKey][]} */
   #leftovers = [];
-  #nextExtentKey = 1;
+  #nextSegment = 1;
+
+  /** In bytes, of each segment that a checkpoint lists. @type {Map<number, number>} */
+  #segments;
 
   /** Keys that no published checkpoint lists. @type {Set<number>} */
   #garbage = new Set();
@@ -86,6 +103,7 @@ export class Checkpointer {
     this.#folder = folder;
     this.#clock = clock;
     this.#published = recovered.extents;
+    this.#segments = recovered.segments;
     this.#id = recovered.checkpointId;
     this.#lastId = recovered.lastCheckpointId;
     this.#start = recovered.checkpointAt;
@@ -97,7 +115,7 @@ export class Checkpointer {
     const used = keysOf(this.#published);
     const keys = await this.#store.extentKeys();
     this.#garbage = new Set(keys.filter((key) => !used.has(key)));
-    this.#nextExtentKey = (keys.at(-1) ?? 0) + 1;
+    this.#nextSegment = (keys.at(-1) ?? 0) + 1;
     const { epoch, seq } = this.#start;
     const before = await this.#store.logKeysBefore([epoch, seq]);
     this.#leftovers = leftoversOf(before, [epoch, seq]);
@@ -166,7 +184,11 @@ export class Checkpointer {
       const at = await this.#publish(files, next, { owner, beginsChain });
       for (const key of keysOf(this.#published)) this.#garbage.add(key);
       this.#published = images;
-      for (const key of keysOf(images)) this.#garbage.delete(key);
+      const used = keysOf(images);
+      for (const key of used) this.#garbage.delete(key);
+      for (const key of this.#segments.keys()) {
+        if (!used.has(key)) this.#segments.delete(key);
+      }
       await this.#prune(at, owner);
       return at;
     } catch (error) {
@@ -185,49 +207,80 @@ export class Checkpointer {
   async #writeImages(frozen, written) {
     /** @type {Map<PagedFile, ExtentRef[]>} */
     const images = new Map();
-    /** @type {{view: FileView, number: number, refs: ExtentRef[]}[]} */
+    /** @type {StaleExtent[]} */
     const stale = [];
+    const isWorn = this.#wornSegments(frozen);
     for (const { file, view, changed } of frozen) {
       const before = this.#published.get(file) ?? [];
       /** @type {ExtentRef[]} */
       const refs = [];
       for (let number = 0; number < view.extentCount; number++) {
         const ref = before[number];
-        if (ref && !changed.has(number)) refs[number] = ref;
+        const stays = ref && !changed.has(number) && !isWorn(ref.key);
+        if (stays) refs[number] = ref;
         else stale.push({ view, number, refs });
       }
       images.set(file, refs);
     }
-    for (let i = 0; i < stale.length; i += GROUP) {
-      written.push(...(await this.#writeGroup(stale.slice(i, i + GROUP))));
+    for (let i = 0; i < stale.length; i += SEGMENT) {
+      written.push(await this.#writeSegment(stale.slice(i, i + SEGMENT)));
     }
     return images;
   }
 
-  /** @param {{view: FileView, number: number, refs: ExtentRef[]}[]} group */
-  async #writeGroup(group) {
-    const pieces = group.map(({ view, number, refs }) => {
-      const bytes = view.extent(number);
-      const ref = { key: this.#nextExtentKey++, checksum: checksum(bytes) };
-      refs[number] = ref;
-      // Garbage until a checkpoint lists it.
-      this.#garbage.add(ref.key);
-      return { ref, bytes };
-    });
-    await this.#store.addExtents(
-      pieces.map(({ ref, bytes }) => [ref.key, bytes]),
-      { strict: true },
+  /**
+   * Which segments are more than half stale.
+   *
+   * @param {FrozenFile[]} frozen
+   * @returns {(key: number) => boolean}
+   */
+  #wornSegments(frozen) {
+    /** @type {Map<number, number>} */
+    const live = new Map();
+    for (const { file, view, changed } of frozen) {
+      const refs = this.#published.get(file) ?? [];
+      for (const [number, { key }] of refs.entries()) {
+        if (changed.has(number) || number >= view.extentCount) continue;
+        const bytes = roundUp(extentLength(view.size, number), 8);
+        live.set(key, (live.get(key) ?? 0) + bytes);
+      }
+    }
+    return (key) => (live.get(key) ?? 0) * 2 < (this.#segments.get(key) ?? 0);
+  }
+
+  /**
+   * @param {StaleExtent[]} extents
+   * @returns {Promise<number>} The key of the segment.
+   */
+  async #writeSegment(extents) {
+    const key = this.#nextSegment++;
+    const lengths = extents.map(({ view, number }) =>
+      extentLength(view.size, number),
     );
-    const keys = pieces.map(({ ref }) => ref.key);
-    const stored = await this.#store.extents(keys);
-    for (const [i, { ref }] of pieces.entries()) {
-      const bytes = stored[i];
+    const size = lengths.reduce((sum, length) => sum + roundUp(length, 8), 0);
+    const segment = new Uint8Array(size);
+    let offset = 0;
+    const pieces = extents.map(({ view, number, refs }) => {
+      const bytes = view.extent(number);
+      segment.set(bytes, offset);
+      const ref = { key, offset, checksum: checksum(bytes) };
+      refs[number] = ref;
+      offset += roundUp(bytes.length, 8);
+      return { ref, length: bytes.length };
+    });
+    // Garbage until a checkpoint lists it.
+    this.#garbage.add(key);
+    this.#segments.set(key, size);
+    await this.#store.addExtents([[key, segment]], { strict: true });
+    const [stored] = await this.#store.extents([key]);
+    for (const { ref, length } of pieces) {
+      const bytes = stored?.subarray(ref.offset, ref.offset + length);
       if (!bytes || !sameChecksum(checksum(bytes), ref.checksum)) {
         const message = 'an extent does not read back as it was written';
         throw new StoreError('store_lost', message);
       }
     }
-    return keys;
+    return key;
   }
 
   /**

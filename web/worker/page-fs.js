@@ -20,6 +20,7 @@ const DIRECTORY = 0o40777;
 const FILE = 0o100666;
 
 /** Errors of WASI, as Emscripten numbers them. */
+const EBUSY = 10;
 const ENOENT = 44;
 const EINVAL = 28;
 const ENOTEMPTY = 55;
@@ -91,6 +92,7 @@ export function mountFolder(FS, folder, root) {
      */
     rename(node, newParent, newName) {
       if (!node.file) throw new FS.ErrnoError(EPERM);
+      if (node.file.inTransaction) throw new FS.ErrnoError(EBUSY);
       folder.rename(pathOf(node), joined(newParent, newName));
       const replaced = newParent.children.get(newName);
       if (replaced) FS.hashRemoveNode(replaced);

@@ -41,8 +41,8 @@
 
 const SCHEMA_VERSION = 1;
 
-/** Records read at once: 32 MiB each at the most, a few KiB as a rule. */
-const RECORDS_AT_ONCE = 16;
+/** Records read at once: a few KiB each as a rule, and the log is bounded. */
+const RECORDS_AT_ONCE = 256;
 
 /** In milliseconds; an older tab that does not let go is then named. */
 const BLOCKED_AFTER = 3000;

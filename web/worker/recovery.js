@@ -13,10 +13,10 @@
  *         then the store may change: it is looked at again behind the fence.
  */
 
-import { decodeCheckpoint } from '../core/checkpoint.js';
+import { decodeCheckpoint, extentLength } from '../core/checkpoint.js';
 import { checksum, NO_CHECKSUM, sameChecksum } from '../core/checksum.js';
 import { LogReader, positionAfter } from '../core/log-recovery.js';
-import { encodeFence } from '../core/page-record.js';
+import { encodeFence, roundUp } from '../core/page-record.js';
 import { StoreError } from './page-store.js';
 
 /** @import { Checkpoint, ExtentRef } from '../core/checkpoint.js' */
@@ -38,6 +38,7 @@ import { StoreError } from './page-store.js';
  * @property {number} checkpointId  0 if there is none.
  * @property {number} lastCheckpointId  Of all that were ever published.
  * @property {Map<PagedFile, ExtentRef[]>} extents  As the checkpoint lists them.
+ * @property {Map<number, number>} segments  In bytes, of each that it lists.
  * @property {number} logBytes
  * @property {RecoveryReport} report
  */
@@ -49,8 +50,23 @@ import { StoreError } from './page-store.js';
  * @property {string[]} problems
  */
 
-/** Extents read in one transaction, and groups that are under way at once. */
-const GROUP = 16;
+/** Segments that are being read at once. */
+const AT_ONCE = 4;
+
+/**
+ * @typedef {object} Images
+ * @property {Map<PagedFile, ExtentRef[]>} extents
+ * @property {Map<number, number>} segments
+ */
+
+/**
+ * @typedef {object} Piece  Of a segment.
+ * @property {string} path
+ * @property {PagedFile} file
+ * @property {number} number
+ * @property {ExtentRef} ref
+ * @property {number} length
+ */
 
 /** @type {Checkpoint} */
 const EMPTY = {
@@ -71,15 +87,17 @@ export async function recover(store, folder, { now, onProgress = () => {} }) {
   /** @type {{store: 'log' | 'checkpoints', key: any, reason: string}[]} */
   const failed = [];
   const stored = await store.checkpoints();
-  let base = { id: 0, checkpoint: EMPTY, extents: new Map() };
+  /** @type {Images} */
+  const nothing = { extents: new Map(), segments: new Map() };
+  let base = { id: 0, checkpoint: EMPTY, images: nothing };
   for (const { id, bytes } of [...stored].reverse()) {
     const checkpoint = decodeCheckpoint(bytes);
     const problem =
       typeof checkpoint === 'string'
         ? checkpoint
         : await loadImages(store, folder, checkpoint, onProgress);
-    if (typeof checkpoint !== 'string' && problem instanceof Map) {
-      base = { id, checkpoint, extents: problem };
+    if (typeof checkpoint !== 'string' && typeof problem !== 'string') {
+      base = { id, checkpoint, images: problem };
       break;
     }
     folder.clear();
@@ -115,7 +133,8 @@ export async function recover(store, folder, { now, onProgress = () => {} }) {
     fences: reader.fences,
     checkpointId: base.id,
     lastCheckpointId: Math.max(0, ...stored.map(({ id }) => id)),
-    extents: base.extents,
+    extents: base.images.extents,
+    segments: base.images.segments,
     logBytes: reader.bytes,
     report: {
       records: reader.records,
@@ -180,43 +199,65 @@ async function assertUnchanged(store, checkpoints) {
  * @param {PagedFolder} folder
  * @param {Checkpoint} checkpoint
  * @param {(fraction: number) => void} onProgress
- * @returns {Promise<Map<PagedFile, ExtentRef[]> | string>} Why not, if a string.
+ * @returns {Promise<Images | string>} Why not, if a string.
  */
 async function loadImages(store, folder, checkpoint, onProgress) {
-  /** @type {Map<PagedFile, ExtentRef[]>} */
-  const images = new Map();
-  /** @type {{path: string, file: PagedFile, number: number, ref: ExtentRef}[]} */
-  const wanted = [];
+  /** @type {Images} */
+  const images = { extents: new Map(), segments: new Map() };
+  /** @type {Map<number, Piece[]>} */
+  const pieces = new Map();
   for (const { path, size, extents } of checkpoint.files) {
     const file = folder.loadFile(path);
     file.loadSize(size);
-    images.set(file, extents);
+    images.extents.set(file, extents);
     for (const [number, ref] of extents.entries()) {
-      if (ref.key !== 0) wanted.push({ path, file, number, ref });
+      const piece = {
+        path,
+        file,
+        number,
+        ref,
+        length: extentLength(size, number),
+      };
+      pieces.set(ref.key, [...(pieces.get(ref.key) ?? []), piece]);
     }
   }
-  const groups = [];
-  for (let i = 0; i < wanted.length; i += GROUP) {
-    groups.push(wanted.slice(i, i + GROUP));
-  }
-  const read = (/** @type {typeof wanted} */ group) =>
-    store.extents(group.map(({ ref }) => ref.key));
-  let pending = groups[0] ? read(groups[0]) : null;
-  for (const [i, group] of groups.entries()) {
-    const values = (await pending) ?? [];
-    const following = groups[i + 1];
-    pending = following ? read(following) : null;
-    for (const [j, { path, file, number, ref }] of group.entries()) {
-      const bytes = values[j];
-      if (!bytes || !sameChecksum(checksum(bytes), ref.checksum)) {
-        await pending;
-        return `extent ${number} of ${path} ${bytes ? 'is damaged' : 'is missing'}`;
-      }
-      file.loadExtent(number, bytes);
+  const waiting = [...pieces];
+  /** @type {string | null} */
+  let problem = null;
+  const readOn = async () => {
+    for (;;) {
+      const [key, wanted] = waiting.shift() ?? [0, null];
+      if (!wanted || problem) return;
+      const [segment] = await store.extents([key]);
+      problem ??= place(segment, wanted);
+      images.segments.set(key, segment?.length ?? 0);
+      onProgress(images.segments.size / pieces.size);
     }
-    onProgress((i + 1) / groups.length);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, readOn));
+  return problem ?? images;
+}
+
+/**
+ * @param {Uint8Array | undefined} segment
+ * @param {Piece[]} pieces
+ * @returns {string | null} What is wrong.
+ */
+function place(segment, pieces) {
+  const used = pieces.reduce((sum, { length }) => sum + roundUp(length, 8), 0);
+  for (const { path, file, number, ref, length } of pieces) {
+    const end = ref.offset + length;
+    if (!segment || segment.length < end) {
+      return `extent ${number} of ${path} is missing`;
+    }
+    const bytes = segment.subarray(ref.offset, end);
+    if (!sameChecksum(checksum(bytes), ref.checksum)) {
+      return `extent ${number} of ${path} is damaged`;
+    }
+    // A view would keep the stale part of the segment in memory too.
+    file.loadExtent(number, used === segment.length ? bytes : bytes.slice());
   }
-  return images;
+  return null;
 }
 
 /** @param {{store: string, key: unknown, reason: string}[]} failed */
