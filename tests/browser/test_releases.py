@@ -84,15 +84,18 @@ def next_release(tmp_path) -> Path:
     return folder
 
 
-def test_the_whole_release_is_kept_after_the_first_visit(bench):
+def test_the_whole_release_is_kept_after_the_first_visit(shared_workbench):
     """Each file that release.json names is in the cache, with its SHA-256."""
-    assert bench.page.evaluate(CACHED) == release_of(DIST)["files"]
-    assert bench.page.evaluate("navigator.serviceWorker.controller !== null")
+    page = shared_workbench.page
+    expect(page.locator("#facts")).to_contain_text("Works offlineready")
+
+    assert page.evaluate(CACHED) == release_of(DIST)["files"]
+    assert page.evaluate("navigator.serviceWorker.controller !== null")
 
 
-def test_the_manifest_makes_it_installable(bench):
+def test_the_manifest_makes_it_installable(shared_workbench):
     """Name, start, display and icons that exist in the sizes they claim."""
-    manifest = bench.page.evaluate("""async () => {
+    manifest = shared_workbench.page.evaluate("""async () => {
       const { href } = document.querySelector('link[rel=manifest]');
       const manifest = await (await fetch(href)).json();
       const icons = [];

@@ -7,12 +7,15 @@ from tests.browser.workbench import Workbench
 
 
 @pytest.fixture
-def tabs(context, open_app):
-    """Two tabs of one browser, both ready."""
-    benches = [Workbench(open_app(context)), Workbench(open_app(context))]
-    for bench in benches:
-        bench.expect_ready()
-    return benches
+def tabs(shared_context, shared_workbench):
+    """Two tabs of one browser, both with a new conversation."""
+    shared_workbench.start_over()
+    page = shared_context.new_page()
+    page.goto("/")
+    second = Workbench(page)
+    second.expect_ready()
+    yield shared_workbench, second
+    page.close()
 
 
 def test_what_one_tab_says_the_other_shows_live(tabs):
@@ -47,15 +50,17 @@ def test_both_tabs_write_at_once(tabs):
 
     for bench, name in ((first, "first"), (second, "second")):
         expect(bench.questions).to_have_count(3)
-        expect(bench.conversations.get_by_role("link")).to_have_count(2)
+        expect(bench.conversation("first 0")).to_have_count(1)
+        expect(bench.conversation("second 0")).to_have_count(1)
         bench.page.reload()
-        bench.expect_ready()
         expect(bench.questions).to_contain_text([f"{name} {n}" for n in range(3)])
 
 
-def test_when_one_tab_closes_the_other_goes_on(tabs):
-    """The host belongs to no tab; the one that opened it may leave."""
-    first, second = tabs
+def test_when_one_tab_closes_the_other_goes_on(context, open_app):
+    """The host belongs to no tab; the one that started it may leave."""
+    first, second = Workbench(open_app(context)), Workbench(open_app(context))
+    first.expect_ready()
+    second.expect_ready()
     first.converse("Said before leaving")
 
     first.page.close()
@@ -89,4 +94,4 @@ def test_what_one_tab_deletes_is_gone_in_the_other(tabs):
     dialog.get_by_role("button", name="Delete").click()
 
     expect(second.title).to_have_text("This conversation is not here")
-    expect(second.conversations.get_by_role("link")).to_have_count(0)
+    expect(second.conversation("Short-lived")).to_have_count(0)
