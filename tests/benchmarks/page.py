@@ -59,7 +59,7 @@ def _parts(
     yield (
         f"Measured by `python3 build.py bench --write-docs` on {about['date']}: "
         f"Chromium {about['chromium']}, {about['machine']}, {about['runs']} runs, "
-        f"with a load of {about['load']} from other work when it began. "
+        f"median load {about['load']} (the benchmark alone makes about 1.5). "
         "Each number is the median of the runs (lowest … highest); absolute times "
         "are those of one small machine, ratios are what to read."
     )
