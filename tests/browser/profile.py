@@ -1,13 +1,13 @@
 """A browser profile on disk, and a browser on it that can be killed."""
 
 import os
-import signal
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from playwright.sync_api import BrowserContext, BrowserType, Error
+
+from tests.browser.killing import end_group
 
 __all__ = ["PersistentProfile"]
 
@@ -38,6 +38,11 @@ class PersistentProfile:
         """Process id of the running browser's main process."""
         return self._pid
 
+    @property
+    def group(self) -> int:
+        """Process group of the running browser."""
+        return os.getpgid(self._pid)
+
     def launch(self, **context_args: object) -> BrowserContext:
         """Start a browser on the profile, with what earlier ones left in it."""
         context = self._browser_type.launch_persistent_context(
@@ -58,13 +63,7 @@ class PersistentProfile:
         Playwright starts Chromium as the leader of a process group, which its
         renderers and its storage service belong to.
         """
-        group = os.getpgid(self._pid)
-        assert group not in {os.getpgrp(), 0}
-        os.killpg(group, signal.SIGKILL)
-        deadline = time.monotonic() + 10
-        while _is_running(group):
-            assert time.monotonic() < deadline, "the browser did not die"
-            time.sleep(0.01)
+        end_group(self.group)
         self._forget()
 
     def close(self) -> None:
@@ -79,15 +78,3 @@ class PersistentProfile:
         if context is not None:
             with suppress(Error):  # it is closed already, which is what was wanted
                 context.close()
-
-
-def _is_running(group: int) -> bool:
-    """True while a process of *group* is left that is not a zombie."""
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[2]) == group and fields[0] not in {"Z", "X"}:
-            return True
-    return False

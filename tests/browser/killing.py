@@ -1,0 +1,50 @@
+"""Ends processes as a machine that is short of memory does."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+__all__ = ["end_group", "kill_renderers"]
+
+_GONE = {"Z", "X"}
+
+
+def end_group(group: int) -> None:
+    """End every process of *group* with SIGKILL, and wait until all are gone."""
+    assert group not in {os.getpgrp(), 0}
+    os.killpg(group, signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while any(_group_of(stat) == group for stat in _stats()):
+        assert time.monotonic() < deadline, "the browser did not die"
+        time.sleep(0.01)
+
+
+def kill_renderers(group: int) -> int:
+    """End the renderers of the Chromium that leads *group*; the rest lives on.
+
+    Returns:
+        How many there were. Pages and workers of one site share one.
+    """
+    killed = 0
+    for stat in _stats():
+        if _group_of(stat) != group:
+            continue
+        # A forked renderer has its arguments in one string.
+        if b"--type=renderer" in (stat.parent / "cmdline").read_bytes():
+            os.kill(int(stat.parent.name), signal.SIGKILL)
+            killed += 1
+    return killed
+
+
+def _stats() -> list[Path]:
+    return list(Path("/proc").glob("[0-9]*/stat"))
+
+
+def _group_of(stat: Path) -> int | None:
+    """Process group of a process that runs; None if it is dead."""
+    try:
+        fields = stat.read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in _GONE else int(fields[2])
