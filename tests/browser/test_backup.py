@@ -64,16 +64,14 @@ def rows(file: Path, sql: str) -> list[tuple]:
         return db.execute(sql).fetchall()
 
 
-@pytest.fixture
-def backup(context, open_app, tmp_path) -> Path:
+@pytest.fixture(scope="module")
+def backup(shared_workbench, tmp_path_factory) -> Path:
     """A backup with two conversations, downloaded from another browser."""
-    bench = Workbench(open_app(context))
-    bench.expect_ready()
-    bench.converse("The first question, mit Umlaut: ärgerlich 🚲")
-    bench.start_another()
-    bench.converse("The second question")
-    file = tmp_path / "agentos-backup.db"
-    bench.download_backup().save_as(file)
+    shared_workbench.converse("The first question, mit Umlaut: ärgerlich 🚲")
+    shared_workbench.start_another()
+    shared_workbench.converse("The second question")
+    file = tmp_path_factory.mktemp("backup") / "agentos-backup.db"
+    shared_workbench.download_backup().save_as(file)
     return file
 
 
@@ -88,10 +86,15 @@ def other(new_context, open_app) -> Workbench:
     return bench
 
 
-def test_a_backup_opens_in_native_sqlite(context, open_app, tmp_path):
+def test_a_backup_made_offline_opens_in_native_sqlite(
+    context, open_app, app_server, tmp_path, faults
+):
     """Its name has the date; tables, columns and every message are there."""
+    faults.allow("ERR_CONNECTION")
     bench = Workbench(open_app(context))
     bench.expect_ready()
+    expect(bench.page.locator("#facts")).to_contain_text("Works offlineready")
+    app_server.stop()
     bench.converse("Remember the milk 🥛")
     answer = bench.answers.locator(".markdown").inner_text()
 

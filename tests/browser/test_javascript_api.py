@@ -310,26 +310,28 @@ def test_an_export_is_a_sqlite_file_that_imports_again(page):
     assert outcome == ["SQLite format 3", "replace", ["c-1"]]
 
 
-def test_an_aborted_answer_ends_with_an_abort(page):
-    """The signal of the caller ends the call; the database goes on."""
-    outcome = page.evaluate("""async () => {
+def test_an_aborted_call_ends_with_its_own_code(page):
+    """A call and a stream end at once; the database goes on."""
+    codes = page.evaluate("""async () => {
       const agent = new client.AgentOS();
       await agent.initialize({ storage });
-      const abort = new AbortController();
-      abort.abort();
-      try {
+      const signal = AbortSignal.abort();
+      const stream = async () => {
         const chunks = agent.streamUserMessage({
           userId: 'u', personaId: 'p', userMessage: 'hello',
-          conversationId: 'c-1', signal: abort.signal,
+          conversationId: 'c-1', signal,
         });
-        for await (const chunk of chunks) return 'answered';
-      } catch (error) {
-        return error.name;
-      }
-      return 'ended';
+        for await (const chunk of chunks) return chunk;
+      };
+      const endless = `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)
+        SELECT count(*) FROM n`;
+      return [
+        await codeOf(stream),
+        await codeOf(() => db.all(endless, [], { signal })),
+      ];
     }""")
 
-    assert outcome == "AbortError"
+    assert codes == ["aborted", "aborted"]
     assert page.evaluate("db.get('SELECT 1 AS v')") == {"v": 1}
 
 
