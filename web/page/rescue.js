@@ -9,7 +9,7 @@
  *         SQLite's own tools recover more from that than from nothing.
  */
 
-import { decodeCheckpoint } from '../core/checkpoint.js';
+import { decodeCheckpoint, extentLength } from '../core/checkpoint.js';
 import { NO_CHECKSUM } from '../core/checksum.js';
 import { LogReader } from '../core/log-recovery.js';
 import { DEFAULT_VOLUME, databaseName } from '../core/names.js';
@@ -18,9 +18,6 @@ import { PageStore } from '../worker/page-store.js';
 import { download } from './download.js';
 
 /** @import { Checkpoint } from '../core/checkpoint.js' */
-
-/** Extents of 1 MiB read in one transaction. */
-const GROUP = 16;
 
 /** Where the log begins that has no checkpoint. */
 const START = { epoch: 0, seq: 0, checksum: NO_CHECKSUM };
@@ -49,9 +46,9 @@ export async function downloadStored() {
 
 /**
  * @param {PageStore} store
- * @returns {Promise<PagedFolder>}
+ * @returns {Promise<PagedFolder>} What can be read of it.
  */
-async function readStored(store) {
+export async function readStored(store) {
   const folder = new PagedFolder(() => {});
   const stored = await store.checkpoints();
   const newest = stored
@@ -76,18 +73,19 @@ async function readStored(store) {
  * @param {Checkpoint} checkpoint
  */
 async function readImages(store, folder, { files }) {
+  /** @type {{key: number | null, bytes: Uint8Array | undefined}} */
+  let segment = { key: null, bytes: undefined };
   for (const { path, size, extents } of files) {
     const file = folder.loadFile(path);
     file.loadSize(size);
-    for (let first = 0; first < extents.length; first += GROUP) {
-      const group = extents.slice(first, first + GROUP);
-      const images = await store.extents(group.map(({ key }) => key));
-      images.forEach((bytes, index) => {
-        // An extent without a key is all zeros; one that is gone stays so.
-        if (bytes && group[index].key !== 0) {
-          file.loadExtent(first + index, bytes);
-        }
-      });
+    for (const [number, { key, offset }] of extents.entries()) {
+      if (segment.key !== key) {
+        segment = { key, bytes: (await store.extents([key]))[0] };
+      }
+      const end = offset + extentLength(size, number);
+      // One that is gone stays zeros.
+      const bytes = segment.bytes?.subarray(offset, end);
+      if (bytes) file.loadExtent(number, bytes);
     }
   }
 }

@@ -98,7 +98,7 @@ export class Host {
 /**
  * Every file of a volume as it is in memory.
  *
- * @param {Volume} volume
+ * @param {Pick<Volume, 'folder'>} volume
  * @returns {Map<string, Uint8Array>}
  */
 export function contentOf({ folder }) {
