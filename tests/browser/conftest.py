@@ -238,6 +238,21 @@ def persistent_profile(
 
 
 @pytest.fixture
+def firefox_profile(
+    playwright: Playwright,
+    app_server: RestartableServer,  # it outlives the browser
+    tmp_path: Path,
+) -> Iterator[PersistentProfile]:
+    """The same in Firefox, for tests marked `firefox`."""
+    args = _launch_args(playwright, "firefox")
+    if args is None:
+        pytest.skip("there is no Firefox on this machine")
+    profile = PersistentProfile(playwright.firefox, args, tmp_path / "firefox")
+    yield profile
+    profile.close()
+
+
+@pytest.fixture
 def wait_until() -> Callable[..., Any]:
     """Evaluate JavaScript in a page until its value is true, and return that."""
 

@@ -5,9 +5,19 @@ import signal
 import time
 from pathlib import Path
 
-__all__ = ["end_group", "kill_renderers"]
+__all__ = ["end_group", "find_leader", "kill_renderers"]
 
 _GONE = {"Z", "X"}
+
+
+def find_leader(folder: str) -> int:
+    """Process id of the browser whose profile is *folder*; it leads its group."""
+    for stat in _stats():
+        pid = int(stat.parent.name)
+        if _group_of(stat) == pid and folder.encode() in _command_of(stat):
+            return pid
+    msg = f"no browser runs on {folder}"
+    raise LookupError(msg)
 
 
 def end_group(group: int) -> None:
@@ -31,7 +41,7 @@ def kill_renderers(group: int) -> int:
         if _group_of(stat) != group:
             continue
         # A forked renderer has its arguments in one string.
-        if b"--type=renderer" in (stat.parent / "cmdline").read_bytes():
+        if b"--type=renderer" in _command_of(stat):
             os.kill(int(stat.parent.name), signal.SIGKILL)
             killed += 1
     return killed
@@ -39,6 +49,13 @@ def kill_renderers(group: int) -> int:
 
 def _stats() -> list[Path]:
     return list(Path("/proc").glob("[0-9]*/stat"))
+
+
+def _command_of(stat: Path) -> bytes:
+    try:
+        return (stat.parent / "cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def _group_of(stat: Path) -> int | None:

@@ -1,22 +1,21 @@
 """A browser profile on disk, and a browser on it that can be killed."""
 
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from playwright.sync_api import BrowserContext, BrowserType, Error
 
-from tests.browser.killing import end_group
+from tests.browser.killing import end_group, find_leader
 
 __all__ = ["PersistentProfile"]
 
 
 class PersistentProfile:
-    """One profile folder; at most one Chromium runs on it at a time.
+    """One profile folder; at most one browser runs on it at a time.
 
     Args:
-        browser_type: Chromium; the others do not tell their process.
+        browser_type: Chromium or Firefox.
         launch_args: As for the other tests' browser.
         folder: Holds the profile. It is kept when the browser ends.
     """
@@ -40,30 +39,25 @@ class PersistentProfile:
 
     @property
     def group(self) -> int:
-        """Process group of the running browser."""
-        return os.getpgid(self._pid)
+        """Process group of the running browser, which leads it."""
+        return self._pid
 
     def launch(self, **context_args: object) -> BrowserContext:
         """Start a browser on the profile, with what earlier ones left in it."""
         context = self._browser_type.launch_persistent_context(
             self._folder, **{**self._launch_args, **context_args}
         )
-        browser = context.browser
-        assert browser is not None
-        session = browser.new_browser_cdp_session()
-        processes = session.send("SystemInfo.getProcessInfo")["processInfo"]
-        session.detach()
-        self._pid = next(p["id"] for p in processes if p["type"] == "browser")
+        self._pid = find_leader(str(self._folder))
         self._context = context
         return context
 
     def kill(self) -> None:
         """End every process of the browser with SIGKILL, and wait until it is gone.
 
-        Playwright starts Chromium as the leader of a process group, which its
+        Playwright starts a browser as the leader of a process group, which its
         renderers and its storage service belong to.
         """
-        end_group(self.group)
+        end_group(self._pid)
         self._forget()
 
     def close(self) -> None:

@@ -134,6 +134,29 @@ def _open_page(context: BrowserContext, url: str) -> Page:
     return page
 
 
+def _kill_again_and_again(
+    durability: str, profile: PersistentProfile, url: str, rounds: int
+) -> None:
+    """A round is a boot, a check and a moment of writing.
+
+    Every fifth browser is killed while it opens what the fourth left.
+    """
+    writing = Writing(durability, seed=secrets.randbits(32))
+    for round_ in range(rounds):
+        context = profile.launch()
+        writing.listen(context)
+        page = _open_page(context, url)
+        if round_ % 5 == 4:
+            writing.open_for_a_moment(page)
+        else:
+            writing.check(page)
+            writing.write(page)
+            writing.ends("browser killed")
+        profile.kill()
+    writing.check(_open_page(profile.launch(), url))
+    writing.tell()
+
+
 @pytest.mark.parametrize("durability", ["commit", "batched"])
 def test_a_killed_browser_loses_nothing_that_was_promised(
     durability: str,
@@ -141,24 +164,21 @@ def test_a_killed_browser_loses_nothing_that_was_promised(
     base_url: str,
     soak_count: int,
 ) -> None:
-    """Half of the rounds each; a round is a boot, a check and a moment of writing.
+    """Each of the two takes half of the rounds."""
+    _kill_again_and_again(durability, persistent_profile, base_url, soak_count // 2)
 
-    Every fifth browser is killed while it opens what the fourth left.
-    """
-    writing = Writing(durability, seed=secrets.randbits(32))
-    for round_ in range(soak_count // 2):
-        context = persistent_profile.launch()
-        writing.listen(context)
-        page = _open_page(context, base_url)
-        if round_ % 5 == 4:
-            writing.open_for_a_moment(page)
-        else:
-            writing.check(page)
-            writing.write(page)
-            writing.ends("browser killed")
-        persistent_profile.kill()
-    writing.check(_open_page(persistent_profile.launch(), base_url))
-    writing.tell()
+
+@pytest.mark.firefox
+@pytest.mark.parametrize("durability", ["commit", "batched"])
+def test_a_killed_firefox_loses_nothing_that_was_promised(
+    durability: str,
+    firefox_profile: PersistentProfile,
+    base_url: str,
+    soak_count: int,
+) -> None:
+    """A sixth of the rounds: its launch takes longer than the killing."""
+    rounds = max(2, soak_count // 12)
+    _kill_again_and_again(durability, firefox_profile, base_url, rounds)
 
 
 @pytest.mark.parametrize("durability", ["commit", "batched"])
