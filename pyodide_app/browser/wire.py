@@ -15,7 +15,9 @@ __all__ = ["Blob", "as_record", "decode", "encode"]
 
 _SAFE: Final = 2**53
 _MARK: Final = '"$"'
-_LONG_NUMBER: Final = re.compile(r"\d{16}")
+# Of a JSON text with something before it. Fractions may be as long as they like.
+_LONG_INTEGER: Final = re.compile(r"[^.0-9][0-9]{16}")
+_BYTES: Final = bytes | bytearray | memoryview
 _FLOATS: Final = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
@@ -33,21 +35,32 @@ def encode(value: object) -> tuple[str, list[Any]]:
         TypeError: It holds something that is no data.
     """
     blobs: list[Any] = []
+
+    def set_aside(item: object) -> object:
+        if isinstance(item, _BYTES | Blob):
+            return _blob(item, blobs)
+        msg = f"a {type(item).__name__} cannot cross to the page"
+        raise TypeError(msg)
+
     try:
-        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
-    except (TypeError, ValueError):
-        pass
+        text = _dump(value, set_aside)
+    except ValueError:
+        pass  # A number that JSON lacks.
     else:
         # Most values need nothing special, and the C encoder is much faster than
         # a walk; what it cannot know is looked for in its text.
-        if _MARK not in text and not _LONG_NUMBER.search(text):
+        if text.count(_MARK) == len(blobs) and not _LONG_INTEGER.search(f" {text}"):
             return text, blobs
-    prepared = _prepare(value, blobs)
-    return json.dumps(prepared, allow_nan=False, ensure_ascii=False), blobs
+    blobs.clear()
+    return _dump(_prepare(value, blobs), None), blobs
 
 
 def decode(text: str, blobs: Sequence[Any], read: Callable[[Any], object]) -> Any:  # noqa: ANN401  # any data
-    """Return what the other side encoded; *read* turns a byte array into a value."""
+    """Return what the other side encoded; *read* turns a byte array into a value.
+
+    Raises:
+        ValueError: It is not of this format.
+    """
     if _MARK not in text:
         return json.loads(text)
 
@@ -68,7 +81,11 @@ def decode(text: str, blobs: Sequence[Any], read: Callable[[Any], object]) -> An
                 msg = f"the payload has an unknown mark {mark!r}"
                 raise ValueError(msg)
 
-    return json.loads(text, object_pairs_hook=revive)
+    try:
+        return json.loads(text, object_pairs_hook=revive)
+    except (LookupError, TypeError) as error:
+        msg = f"the payload has a malformed mark: {error}"
+        raise ValueError(msg) from error
 
 
 def as_record(value: object) -> Any:  # noqa: ANN401  # any data
@@ -87,7 +104,8 @@ def as_record(value: object) -> Any:  # noqa: ANN401  # any data
             record["title"] = title
         return record
     if isinstance(value, tuple | list):
-        return [as_record(item) for item in value]
+        # Rows are the most numerous, and are data already.
+        return [item if type(item) is dict else as_record(item) for item in value]
     if isinstance(value, frozenset):
         return sorted(value)
     return value
@@ -96,6 +114,21 @@ def as_record(value: object) -> Any:  # noqa: ANN401  # any data
 def _camel(name: str) -> str:
     first, *rest = name.split("_")
     return first + "".join(word.capitalize() for word in rest)
+
+
+def _dump(value: object, default: Callable[[object], object] | None) -> str:
+    return json.dumps(
+        value,
+        allow_nan=False,
+        ensure_ascii=False,
+        separators=(",", ":"),
+        default=default,
+    )
+
+
+def _blob(value: "bytes | bytearray | memoryview | Blob", blobs: list[Any]) -> object:
+    blobs.append(value.handle if isinstance(value, Blob) else bytes(value))
+    return {"$": "blob", "i": len(blobs) - 1}
 
 
 def _prepare(value: object, blobs: list[Any]) -> object:
@@ -110,12 +143,8 @@ def _prepare(value: object, blobs: list[Any]) -> object:
             if math.isfinite(value):
                 return value
             return {"$": "float", "v": str(value)}
-        case bytes() | bytearray() | memoryview():
-            blobs.append(bytes(value))
-            return {"$": "blob", "i": len(blobs) - 1}
-        case Blob():
-            blobs.append(value.handle)
-            return {"$": "blob", "i": len(blobs) - 1}
+        case bytes() | bytearray() | memoryview() | Blob():
+            return _blob(value, blobs)
         case list() | tuple():
             return [_prepare(item, blobs) for item in value]
         case Mapping():
