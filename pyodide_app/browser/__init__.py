@@ -20,9 +20,9 @@ async def boot(volume: Any, bridge: Any) -> Any:  # noqa: ANN401  # JsProxies
     from pyodide.ffi import to_js
 
     from pyodide_app.browser.agents import Agents
+    from pyodide_app.browser.call import Surroundings
     from pyodide_app.browser.databases import Databases
     from pyodide_app.browser.dispatcher import Dispatcher
-    from pyodide_app.browser.methods import Surroundings
     from pyodide_app.browser.volume import HostVolume
     from pyodide_app.storage.volume import install_volume
 

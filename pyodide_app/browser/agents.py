@@ -1,4 +1,8 @@
-"""The agent runtime as pages reach it: one per database, made when first asked."""
+"""The agent runtime as pages reach it.
+
+Each call gets an `AgentOS` of its own, which holds nothing but what the call brought:
+the tab whose built-in model it may ask, and the provider with its key.
+"""
 
 import contextlib
 from collections.abc import AsyncGenerator, Mapping
@@ -6,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from pyodide_app.browser.arguments import Arguments
 from pyodide_app.browser.built_in_model import PageModel
-from pyodide_app.browser.databases import Handle
 from pyodide_app.browser.fetch_client import FetchClient
+from pyodide_app.storage import AgentOSStorage
 
 if TYPE_CHECKING:
     from pyodide_app.agentos import AgentOS
@@ -25,24 +29,24 @@ class Agents:
     def __init__(self, bridge: Any) -> None:  # noqa: ANN401  # a JsProxy
         self._bridge = bridge
 
-    async def personas(self, handle: Handle) -> list[object]:
+    async def personas(self, storage: AgentOSStorage, tab_id: str) -> list[object]:
         """Return all personas, the built-in ones among them."""
-        await self._agent(handle)
-        page = await handle.storage.personas.list(limit=1000)
+        await self._agent(storage, tab_id)
+        page = await storage.personas.list(limit=1000)
         return list(page.items)
 
     async def check_provider(
-        self, handle: Handle, provider: Mapping[str, Any]
+        self, storage: AgentOSStorage, tab_id: str, provider: Mapping[str, Any]
     ) -> object:
         """Reach the provider without asking it anything."""
-        agent = await self._agent(handle)
+        agent = await self._agent(storage, tab_id)
         return {"models": list(await agent.check_provider(provider))}
 
     async def stream(
-        self, handle: Handle, arguments: Arguments
+        self, storage: AgentOSStorage, tab_id: str, arguments: Arguments
     ) -> AsyncGenerator[object, None]:
         """Yield the chunks of an answer."""
-        agent = await self._agent(handle)
+        agent = await self._agent(storage, tab_id)
         chunks = agent.stream_user_message(
             user_id=arguments.text("userId"),
             persona_id=arguments.text("personaId"),
@@ -54,15 +58,15 @@ class Agents:
             async for chunk in chunks:
                 yield chunk
 
-    async def _agent(self, handle: Handle) -> "AgentOS":
+    async def _agent(self, storage: AgentOSStorage, tab_id: str) -> "AgentOS":
         # Not needed for the first query, so not imported at the start.
         from pyodide_app.agentos import AgentOS
 
         agent = AgentOS()
         await agent.initialize(
-            storage_adapter=handle.storage,
+            storage_adapter=storage,
             http=FetchClient(),
-            built_in_model=PageModel(self._bridge, handle.tab_id),
+            built_in_model=PageModel(self._bridge, tab_id),
             # A browser profile is one person's, whatever user an import names.
             reads_all_users=True,
         )

@@ -5,11 +5,13 @@ one lets go. Each asks for its own durability; the strictest one holds.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pyodide_app.browser.interactive import InteractiveTransaction
-from pyodide_app.errors import StorageClosedError, TransactionError
+from pyodide_app.browser.repeats import Repeats
+from pyodide_app.errors import PyodideAppError, StorageClosedError, TransactionError
 from pyodide_app.ids import new_id
 from pyodide_app.storage import AgentOSStorage, create_agentos_storage
 from pyodide_app.storage.adapter import Durability
@@ -18,6 +20,8 @@ from pyodide_app.storage.adapters.memory import MemoryAdapter
 from pyodide_app.storage.adapters.sqlite import SqliteAdapter
 
 __all__ = ["Databases", "Opening"]
+
+_logger = logging.getLogger(__name__)
 
 _ORDER: tuple[Durability, ...] = ("batched", "commit", "strict")
 
@@ -43,6 +47,7 @@ class Opening:
 class _Database:
     adapter: SqliteAdapter
     storage: AgentOSStorage | None = None
+    repeats: Repeats = field(default_factory=Repeats)
     handles: set[str] = field(default_factory=set)
 
 
@@ -68,6 +73,11 @@ class Handle:
         if self.database.storage is None:
             raise StorageClosedError
         return self.database.storage
+
+    @property
+    def repeats(self) -> Repeats:
+        """What keyed writes, of any tab, answered."""
+        return self.database.repeats
 
     def transaction(self, id: str) -> InteractiveTransaction:
         """Return an open interactive transaction of this handle."""
@@ -100,10 +110,8 @@ class Databases:
                 database = _Database(self._make(opening))
                 await database.adapter.open()
             try:
-                if opening.with_schema and database.storage is None:
-                    database.storage = await create_agentos_storage(
-                        adapter=database.adapter
-                    )
+                if opening.with_schema:
+                    await _give_schema(database)
             except BaseException:
                 if not database.handles:
                     self._open.pop(key, None)
@@ -127,6 +135,11 @@ class Databases:
             raise StorageClosedError
         return handle
 
+    async def with_schema(self, handle: Handle) -> AgentOSStorage:
+        """Return the typed storage; a bare database gets the six tables."""
+        async with self._turn:
+            return await _give_schema(handle.database)
+
     async def close(self, handle: Handle) -> None:
         """Let go; the last one closes the database, durably."""
         if self._handles.pop(handle.id, None) is None:
@@ -147,11 +160,22 @@ class Databases:
         """Let go of everything that tab had open."""
         for handle in list(self._handles.values()):
             if handle.tab_id == tab_id:
-                await self.close(handle)
+                try:
+                    await self.close(handle)
+                except PyodideAppError as error:
+                    # Closed all the same. The tab is past being told; what is not
+                    # durable is in the status that the others see.
+                    _logger.warning("closing for a tab that has gone: %s", error)
 
     def _set_durability(self, database: _Database) -> None:
         wanted = [self._handles[id].durability for id in database.handles]
         database.adapter.durability = max(wanted, key=_ORDER.index)
+
+
+async def _give_schema(database: _Database) -> AgentOSStorage:
+    if database.storage is None:
+        database.storage = await create_agentos_storage(adapter=database.adapter)
+    return database.storage
 
 
 def _adapter_for(opening: Opening) -> SqliteAdapter:

@@ -3,7 +3,8 @@
 Rule 1: a call ends in exactly one of an answer, an error, the end of its stream.
 Rule 2: an error of ours crosses with its code; any other becomes ``internal``, and
         its traceback goes to the log, not to the page.
-Rule 3: a cancelled call is cancelled where it is, also in a stream.
+Rule 3: a cancelled call is cancelled where it is, also in a stream, unless the
+        table says that it finishes.
 """
 
 import asyncio
@@ -12,14 +13,13 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from pyodide_app.browser.arguments import Arguments, UnknownMethodError
-from pyodide_app.browser.methods import (
-    KEEPS_BYTES,
-    METHODS,
-    STREAMS,
-    Call,
-    Surroundings,
+from pyodide_app.browser.arguments import (
+    Arguments,
+    InvalidArgumentsError,
+    UnknownMethodError,
 )
+from pyodide_app.browser.call import Call, Surroundings
+from pyodide_app.browser.methods import FINISHES, KEEPS_BYTES, METHODS, STREAMS
 from pyodide_app.browser.wire import Blob, as_record, decode, encode
 from pyodide_app.errors import PyodideAppError
 
@@ -50,7 +50,7 @@ class Dispatcher:
         self._calls: dict[int, asyncio.Task[Any]] = {}
         self._farewells: set[asyncio.Task[None]] = set()
 
-    async def call(
+    def call(
         self,
         call_id: int,
         method: str,
@@ -58,19 +58,42 @@ class Dispatcher:
         blobs: Sequence[Any],
         tab_id: str,
         send_item: Callable[[str, Any], None],
-    ) -> Any:  # noqa: ANN401  # what `give` makes
-        """Carry out one call.
+    ) -> asyncio.Task[Any]:
+        """Begin one call. It can be cancelled from the moment this returns.
 
         Returns:
-            ``{text, parts}`` with the result, ``{}`` at the end of a stream, or
-            ``{error: {code, message, detail}}``.
+            What ends with ``{text, parts}`` for the result, ``{}`` for the end of a
+            stream, or ``{error: {code, message, detail}}``.
         """
-        task = asyncio.current_task()
-        if task is not None:
+        work = self._carry_out(method, text, blobs, tab_id, send_item)
+        task = asyncio.ensure_future(work)
+        if method not in FINISHES:
             self._calls[call_id] = task
+            task.add_done_callback(lambda _: self._calls.pop(call_id))
+        return task
+
+    def cancel(self, call_id: int) -> None:
+        """The caller does not want the answer any more."""
+        task = self._calls.get(call_id)
+        if task is not None:
+            task.cancel()
+
+    def tab_gone(self, tab_id: str) -> None:
+        """Let go of what that tab had open."""
+        farewell = asyncio.ensure_future(self._host.databases.tab_gone(tab_id))
+        self._farewells.add(farewell)
+        farewell.add_done_callback(self._farewells.discard)
+
+    async def _carry_out(
+        self,
+        method: str,
+        text: str,
+        blobs: Sequence[Any],
+        tab_id: str,
+        send_item: Callable[[str, Any], None],
+    ) -> Any:  # noqa: ANN401  # what `give` makes
         try:
-            read = Blob if method in KEEPS_BYTES else self._read_bytes
-            arguments = Arguments(decode(text, blobs, read))
+            arguments = self._arguments(method, text, blobs)
             call = Call(tab_id, arguments, self._host)
             if method in STREAMS:
                 async with contextlib.aclosing(STREAMS[method](call)) as items:
@@ -88,20 +111,15 @@ class Dispatcher:
         except Exception as error:
             _logger.exception("%s failed", method)
             return self._give({"error": _error_data("internal", error)})
-        finally:
-            self._calls.pop(call_id, None)
 
-    def cancel(self, call_id: int) -> None:
-        """The caller does not want the answer any more."""
-        task = self._calls.get(call_id)
-        if task is not None:
-            task.cancel()
-
-    def tab_gone(self, tab_id: str) -> None:
-        """Let go of what that tab had open."""
-        farewell = asyncio.ensure_future(self._host.databases.tab_gone(tab_id))
-        self._farewells.add(farewell)
-        farewell.add_done_callback(self._farewells.discard)
+    def _arguments(self, method: str, text: str, blobs: Sequence[Any]) -> Arguments:
+        read = Blob if method in KEEPS_BYTES else self._read_bytes
+        try:
+            return Arguments(decode(text, blobs, read))
+        except ValueError as error:
+            raise InvalidArgumentsError(
+                field="the argument", expected="a payload of the wire codec"
+            ) from error
 
 
 def _unknown(method: str) -> Callable[[Call], Awaitable[object]]:

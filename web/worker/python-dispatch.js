@@ -9,6 +9,7 @@
 import { AppError } from '../core/rpc-messages.js';
 
 /** @import { Dispatch, RpcServer } from './rpc-server.js' */
+/** @import { Serving } from '../core/rpc-peer.js' */
 /** @import { Volume } from './volume.js' */
 
 /** What Python may use of this worker, by the name `bridge`. */
@@ -63,15 +64,9 @@ export async function createPythonDispatch(pyodide, volume, server) {
       const bytes = blobs.map((blob) => new Uint8Array(blob));
       const item = (/** @type {string} */ text, /** @type {any} */ { parts }) =>
         serving.item({ json: text, blobs: buffersOf(parts) });
+      const task = python.call(callId, method, json, bytes, tabId, item);
       serving.onCancel(() => python.cancel(callId));
-      const { error, text, parts } = await python.call(
-        callId,
-        method,
-        json,
-        bytes,
-        tabId,
-        item,
-      );
+      const { error, text, parts } = await ended(task, serving);
       if (error) {
         throw new AppError(error.code, error.message, JSON.parse(error.detail));
       }
@@ -80,6 +75,22 @@ export async function createPythonDispatch(pyodide, volume, server) {
     },
     tabGone: (tabId) => python.tab_gone(tabId),
   };
+}
+
+/**
+ * @param {any} task  A call that Python has begun.
+ * @param {Serving} serving
+ */
+async function ended(task, serving) {
+  try {
+    return await task;
+  } catch (error) {
+    // Cancelled before its first step; nobody waits for the answer.
+    if (serving.isCancelled()) return {};
+    throw error;
+  } finally {
+    task.destroy();
+  }
 }
 
 /** @param {Uint8Array[]} parts */

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from pyodide_app.browser.agents import Agents
+from pyodide_app.browser.call import Surroundings
 from pyodide_app.browser.databases import Databases
 from pyodide_app.browser.dispatcher import Dispatcher
-from pyodide_app.browser.methods import METHODS, STREAMS, Surroundings
+from pyodide_app.browser.methods import METHODS, STREAMS
 from pyodide_app.browser.wire import decode, encode
 from pyodide_app.storage import MemoryAdapter
 
@@ -53,6 +55,14 @@ class Tab:
         self.storage_id = opened["storageId"]
         return self
 
+    def begin(self, method: str, **arguments: object) -> asyncio.Task[Any]:
+        """Begin a call without waiting for its first step."""
+        self._newest = next(_call_ids)
+        text, blobs = encode({"storageId": self.storage_id, **arguments})
+        return self._dispatcher.call(
+            self._newest, method, text, blobs, self._tab_id, self._item
+        )
+
     def cancel(self) -> None:
         """Cancel the newest call."""
         self._dispatcher.cancel(self._newest)
@@ -67,8 +77,9 @@ def dispatcher():
     host = Surroundings(
         databases=Databases(make=lambda _: MemoryAdapter()),
         volume=None,
-        agents=None,
+        agents=Agents(bridge=None),
         tab_count=lambda: 1,
+        transaction_idle_s=0.05,
     )
     return Dispatcher(host, read_bytes=bytes, give=lambda answer: answer)
 
@@ -113,11 +124,12 @@ async def test_a_wrong_argument_is_named(tab, arguments, field):
 
 async def test_an_unexpected_error_keeps_its_inside_to_the_log(tab, caplog):
     """The page gets the code `internal`; the traceback stays here."""
-    error = await tab.fail("agentos.personas")
+    # This dispatcher has no volume to stage the file on.
+    error = await tab.fail("storage.inspectBackup", bytes=b"")
 
     assert error["code"] == "internal"
     assert "NoneType" not in error["message"]
-    assert "agentos.personas failed" in caplog.text
+    assert "storage.inspectBackup failed" in caplog.text
 
 
 async def test_a_handle_of_another_tab_is_nobody_elses(tab, dispatcher):
@@ -207,6 +219,105 @@ async def test_watch_tells_of_commits_and_ends_when_cancelled(tab, dispatcher):
 
     assert await watching == {}
     assert "conversations" in tab.items[0]["tables"]
+
+
+async def test_a_call_cancelled_before_its_first_step_does_nothing(tab):
+    """The cancel may come in the same turn as the call."""
+    await tab.call("db.exec", script="CREATE TABLE t (a)")
+
+    writing = tab.begin("db.run", sql="INSERT INTO t VALUES (1)")
+    tab.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+
+    assert await tab.call("db.get", sql="SELECT count(*) n FROM t") == {"n": 0}
+
+
+async def test_a_close_finishes_although_its_tab_is_gone(tab, dispatcher):
+    """A cancelled close would leave a database that nobody closes."""
+    closing = tab.begin("storage.close")
+    tab.cancel()
+
+    assert "error" not in await closing
+
+    assert (await tab.fail("db.get", sql="SELECT 1"))["code"] == "storage_closed"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["no json", "[", '{"$":"later"}', '{"$":"blob","i":7}', '{"$":"int","v":[]}', "[]"],
+)
+async def test_a_payload_of_no_format_is_refused(dispatcher, text):
+    """What JavaScript did not encode is the caller's mistake, not ours."""
+    answer = await dispatcher.call(0, "db.run", text, [], "tab-1", lambda *_: None)
+
+    assert answer["error"]["code"] == "invalid_arguments"
+
+
+async def test_an_idle_transaction_is_rolled_back(tab):
+    """Whoever forgets to end it keeps the others waiting for a limited time."""
+    await tab.call("db.exec", script="CREATE TABLE t (a)")
+    begun = await tab.call("db.begin")
+    await tab.call("db.run", sql="INSERT INTO t VALUES (1)", **begun)
+
+    assert await tab.call("db.get", sql="SELECT count(*) n FROM t") == {"n": 0}
+    assert (await tab.fail("db.commit", **begun))["code"] == "transaction"
+
+
+async def test_a_repeated_write_is_carried_out_once(tab, dispatcher):
+    """The repeat, of any tab, gets the first answer."""
+    other = await Tab(dispatcher, "tab-2").open()
+    await tab.call("db.exec", script="CREATE TABLE t (a)")
+    write = {"sql": "INSERT INTO t VALUES (?)", "params": [1], "idempotencyKey": "k"}
+
+    first, second = await asyncio.gather(
+        tab.call("db.run", **write), other.call("db.run", **write)
+    )
+
+    assert first == second == {"changes": 1, "lastInsertRowid": 1}
+    assert await tab.call("db.get", sql="SELECT count(*) n FROM t") == {"n": 1}
+
+
+async def test_a_keyed_script_is_all_or_nothing_and_may_be_repeated(tab):
+    """What failed has left nothing, so its repeat runs from the start."""
+    await tab.call("db.exec", script="CREATE TABLE t (a UNIQUE)")
+    await tab.call("db.run", sql="INSERT INTO t VALUES (2)")
+    script = "INSERT INTO t VALUES (1); INSERT INTO t VALUES (2)"
+
+    error = await tab.fail("db.exec", script=script, idempotencyKey="k")
+    await tab.call("db.run", sql="DELETE FROM t")
+    await tab.call("db.exec", script=script, idempotencyKey="k")
+    await tab.call("db.exec", script=script, idempotencyKey="k")
+
+    assert error["code"] == "sql_constraint"
+    assert len(await tab.call("db.all", sql="SELECT * FROM t")) == 2
+
+
+@pytest.mark.parametrize(
+    "change", [{"params": [2]}, {"sql": "SELECT ?"}, {"transactionId": "t"}]
+)
+async def test_a_key_stands_for_one_call(tab, change):
+    """The same key with another call is a mistake, and nothing runs."""
+    await tab.call("db.exec", script="CREATE TABLE t (a)")
+    write = {"sql": "INSERT INTO t VALUES (?)", "params": [1], "idempotencyKey": "k"}
+    await tab.call("db.run", **write)
+
+    error = await tab.fail("db.run", **write | change)
+
+    assert error["code"] == "invalid_arguments"
+    assert error["message"].startswith("idempotencyKey")
+
+
+async def test_a_bare_database_gets_its_schema_for_agents(dispatcher):
+    """`AgentOS` works on an adapter that was opened for SQL alone."""
+    bare = await Tab(dispatcher).open(bare=True)
+    assert await bare.call("db.all", sql="SELECT name FROM sqlite_schema") == []
+
+    personas = await bare.call("agentos.personas")
+
+    assert personas
+    rows = await bare.call("db.all", sql="SELECT id FROM personas")
+    assert {row["id"] for row in rows} == {persona["id"] for persona in personas}
 
 
 async def test_the_strictest_durability_holds(tab, dispatcher):

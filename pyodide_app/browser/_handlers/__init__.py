@@ -1,0 +1,1 @@
+"""What the methods of the table do: one module for each kind."""

@@ -1,0 +1,82 @@
+"""Opening, closing, flushing and watching a database."""
+
+from collections.abc import AsyncGenerator
+from typing import Final
+
+from pyodide_app.browser.arguments import InvalidArgumentsError
+from pyodide_app.browser.call import Call
+from pyodide_app.browser.databases import Opening
+
+__all__ = ["close", "flush", "open_database", "status", "watch"]
+
+_DURABILITIES: Final = ("batched", "commit", "strict")
+
+
+async def open_database(call: Call) -> object:
+    given = call.arguments
+    platform = given.choice("platform", ("auto", "web", "memory"), "auto")
+    opening = Opening(
+        db_name=given.text("dbName"),
+        persistent=platform != "memory" and given.truth("persistence", default=True),
+        with_schema=not given.truth("bare", default=False),
+        durability=given.choice("durability", _DURABILITIES, "batched"),
+        auto_save=given.truth("autoSave", default=True),
+        save_interval_ms=given.integer("saveIntervalMs", 100),
+    )
+    if not opening.db_name:
+        raise InvalidArgumentsError(field="dbName", expected="a name that is not empty")
+    if opening.save_interval_ms < 0:
+        raise InvalidArgumentsError(field="saveIntervalMs", expected="0 or more")
+    handle = await call.host.databases.open(call.tab_id, opening)
+    reason = (
+        "the browser's IndexedDB holds the pages"
+        if opening.persistent
+        else "memory was asked for; nothing outlives this tab"
+    )
+    return {
+        "storageId": handle.id,
+        "kind": handle.adapter.kind,
+        "capabilities": sorted(handle.adapter.capabilities),
+        "resolution": {
+            "kind": handle.adapter.kind,
+            "reason": reason,
+            "attempts": [],
+        },
+    }
+
+
+async def close(call: Call) -> object:
+    await call.host.databases.close(call.handle)
+    return None
+
+
+async def flush(call: Call) -> object:
+    await call.handle.adapter.flush()
+    return None
+
+
+async def status(call: Call) -> object:
+    handle = call.handle
+    status = await handle.adapter.status()
+    return {
+        **status.details,
+        "mode": status.mode,
+        "durability": handle.durability,
+        "committedSeq": status.committed_seq,
+        "durableSeq": status.durable_seq,
+        "pendingBytes": status.pending_bytes,
+        "lastError": status.last_error,
+        "lastErrorCode": status.last_error_code,
+        "usage": status.usage,
+        "quota": status.quota,
+        "persisted": status.persisted,
+        "databaseBytes": status.database_bytes,
+        "tabs": call.host.tab_count(),
+    }
+
+
+async def watch(call: Call) -> AsyncGenerator[object, None]:
+    tables = call.arguments.texts_or_none("tables")
+    async with call.handle.adapter.changes.subscribe(tables) as changes:
+        async for change in changes:
+            yield change

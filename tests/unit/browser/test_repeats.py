@@ -1,0 +1,70 @@
+"""What is remembered of a write that came with a key."""
+
+import pytest
+
+from pyodide_app.browser.repeats import Repeats
+from pyodide_app.errors import QuotaExceededError
+from pyodide_app.storage import MemoryAdapter
+
+
+class FullAdapter(MemoryAdapter):
+    """Commits, but cannot make durable while the disk is full."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.durability = "commit"
+        self.is_full = False
+
+    async def _make_durable(self) -> None:
+        if self.is_full:
+            raise QuotaExceededError
+        await super()._make_durable()
+
+
+@pytest.fixture
+async def adapter():
+    """An open adapter with a table ``t``."""
+    adapter = FullAdapter()
+    await adapter.open()
+    await adapter.exec("CREATE TABLE t (a)")
+    yield adapter
+    adapter.is_full = False
+    await adapter.close()
+
+
+async def insert(adapter):
+    return await adapter.run("INSERT INTO t VALUES (1)")
+
+
+async def count(adapter):
+    row = await adapter.get("SELECT count(*) n FROM t")
+    return row["n"]
+
+
+async def test_what_was_committed_but_is_not_durable_is_not_run_again(adapter):
+    """The repeat makes it durable, and gets the answer of the first time."""
+    repeats = Repeats()
+    adapter.is_full = True
+
+    for _ in range(2):
+        with pytest.raises(QuotaExceededError):
+            await repeats.once("k", "insert", adapter, insert)
+    adapter.is_full = False
+    result = await repeats.once("k", "insert", adapter, insert)
+
+    assert result.changes == 1
+    assert await count(adapter) == 1
+
+
+async def test_the_key_used_longest_ago_is_forgotten_first(adapter):
+    """The memory is bounded; a repeat counts as use."""
+    repeats = Repeats(remembered=2)
+    for key in ("a", "b", "a", "c"):
+        await repeats.once(key, "insert", adapter, insert)
+    assert await count(adapter) == 3
+
+    await repeats.once("a", "insert", adapter, insert)
+    assert await count(adapter) == 3
+
+    await repeats.once("b", "insert", adapter, insert)
+    assert await count(adapter) == 4
