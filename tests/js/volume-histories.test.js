@@ -22,6 +22,16 @@ const KINDS = [
   ['wiped storage', { hasWipes: true }],
   ['failing requests', { hasFaults: true }],
   ['hosts that take over', { hasTakeOvers: true }],
+  [
+    'all at once',
+    {
+      steps: 60,
+      hasReplacements: true,
+      hasQuota: true,
+      hasFaults: true,
+      hasTakeOvers: true,
+    },
+  ],
 ];
 
 for (const [i, [name, options]] of KINDS.entries()) {

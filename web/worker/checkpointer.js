@@ -126,9 +126,14 @@ export class Checkpointer {
     return this.#doubtful !== null;
   }
 
-  /** True if the last published checkpoint is still there. */
+  /**
+   * True if the last published checkpoint is still there or, without one, the
+   * beginning of the log. Its end proves nothing: a page may have written its
+   * tail into an empty store.
+   */
   async isThere() {
-    return this.#id === 0 || (await this.#isStored(this.#id));
+    if (this.#id > 0) return this.#isStored(this.#id);
+    return (await this.#store.record([0, 0])) !== null;
   }
 
   /** Take nothing that was stored for granted: the next one writes it all. */
@@ -271,7 +276,7 @@ export class Checkpointer {
     // Garbage until a checkpoint lists it.
     this.#garbage.add(key);
     this.#segments.set(key, size);
-    await this.#store.addExtents([[key, segment]], { strict: true });
+    await this.#addSegment(key, segment);
     const [stored] = await this.#store.extents([key]);
     for (const { ref, length } of pieces) {
       const bytes = stored?.subarray(ref.offset, ref.offset + length);
@@ -281,6 +286,23 @@ export class Checkpointer {
       }
     }
     return key;
+  }
+
+  /**
+   * @param {number} key
+   * @param {Uint8Array} bytes
+   */
+  async #addSegment(key, bytes) {
+    try {
+      await this.#store.addExtents([[key, bytes]], { strict: true });
+    } catch (error) {
+      if (!(error instanceof StoreError) || error.code !== 'collision') {
+        throw error;
+      }
+      // By a host that has woken up and not yet met the fence.
+      const message = 'another host has written an extent; it is tried again';
+      throw new StoreError('store_lost', message, error);
+    }
   }
 
   /**

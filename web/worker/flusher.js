@@ -347,9 +347,11 @@ export class Flusher {
   async #writeFence(fence) {
     await this.#add(fence, false);
     this.#fence = null;
+    this.#checkpointer.noteFence(fence.key);
+    // A checkpoint may have gone on behind it meanwhile.
+    if (this.#next.epoch > fence.at.epoch) return;
     this.#next = positionAfter({ ...fence, kind: 'fence' });
     this.#lastKey = fence.key;
-    this.#checkpointer.noteFence(fence.key);
   }
 
   /**
@@ -439,13 +441,11 @@ export class Flusher {
     const seq = this.#folder.committedSeq;
     const sealed = this.#sealed;
     // A sealed record is part of the image; it must not be applied on top of it.
-    const next = sealed
-      ? positionAfter({
-          kind: 'pages',
-          at: sealed.at,
-          checksum: sealed.checksum,
-        })
-      : this.#next;
+    let next = this.#next;
+    if (sealed) next = positionAfter({ ...sealed, kind: 'pages' });
+    else if (this.#fence?.at.epoch === next.epoch) {
+      next = positionAfter({ ...this.#fence, kind: 'fence' });
+    }
     const changes = this.#folder.takeChanges();
     try {
       this.#next = await this.#writeCheckpoint(next, true);
@@ -471,10 +471,9 @@ export class Flusher {
         await this.#writeCheckpoint(this.#next, false);
         this.#checkpointFrom = 0;
       } catch (error) {
-        // The log still holds everything.
+        // The log still holds everything: it is no failure to be told.
         this.#checkpointFrom = this.#logBytes + limit;
         if (isFencing(error)) this.#failed(error, 0);
-        else this.#setError(asStoreError(error));
       }
     };
     void write();

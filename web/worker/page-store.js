@@ -66,6 +66,9 @@ export class PageStore {
   /** Called when what is stored may have changed without us. */
   onLost = () => {};
 
+  /** How often that was. */
+  losses = 0;
+
   /** @type {Promise<IDBDatabase> | null} */
   #connection = null;
 
@@ -516,6 +519,7 @@ export class PageStore {
     if (this.#db !== db) return;
     this.#db = null;
     this.#connection = null;
+    this.losses++;
     this.onLost();
   }
 

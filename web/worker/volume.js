@@ -272,9 +272,14 @@ export class Volume {
       size: view.size,
       extents: view.extentCount,
     };
+    const { losses } = this.#store;
     try {
       for (let number = 0; number < row.extents; number++) {
         await this.#store.addRestoreExtent(row.id, number, view.extent(number));
+      }
+      if (this.#store.losses > losses) {
+        const message = 'the browser closed the store; try again';
+        throw new StoreError('store_lost', message);
       }
       await this.#store.addRestorePoint(row);
     } catch (error) {

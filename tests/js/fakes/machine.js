@@ -32,8 +32,13 @@ export class Machine {
   /** A new host opens the volume. */
   async open() {
     const host = new Host(this);
-    await this.world.until(host.start());
-    return host;
+    try {
+      await this.world.until(host.start());
+      return host;
+    } catch (error) {
+      host.kill();
+      throw error;
+    }
   }
 
   /** @param {string} store  How many rows it has. */

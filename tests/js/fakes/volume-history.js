@@ -451,9 +451,10 @@ export class VolumeHistory {
     const file = this.files.get(path);
     if (!file || file.inTransaction || path === this.replacing) return;
     const bytes = file.live;
+    const { wipes } = this;
     const keep = async () => {
       const { id } = await host.opened.keepRestorePoint(path, 'a test');
-      this.restorePoints.push({ id, path, bytes });
+      if (this.wipes === wipes) this.restorePoints.push({ id, path, bytes });
     };
     this.#track(keep());
   }
@@ -463,7 +464,10 @@ export class VolumeHistory {
     for (const connection of [...connections]) {
       if (connection.process !== this.host.worker) continue;
       this.log.push('connection lost');
-      connection.lose(this.random.chance(0.7));
+      // Who is not told of it can not notice either that the store is empty.
+      connection.lose(
+        this.options.hasWipes === true || this.random.chance(0.7),
+      );
     }
   }
 
@@ -475,6 +479,7 @@ export class VolumeHistory {
     // Until the browser tells, nobody can know.
     await this.world.pass(2);
     this.wipes++;
+    this.restorePoints = [];
     this.acknowledged = { relaxed: -1, strict: -1 };
   }
 
@@ -489,6 +494,11 @@ export class VolumeHistory {
     stale.worker.freeze();
     if (random.chance(0.5)) stale.writeTail();
     this.log.push('frozen');
+    // A host that has no space for its fence is not safe from the one before:
+    // the writer lock alone keeps that one away.
+    const { faults } = world;
+    world.faults = () => null;
+    world.quota = Infinity;
     try {
       await this.#open();
     } catch (error) {
@@ -497,6 +507,7 @@ export class VolumeHistory {
       stale.kill();
       await this.#open();
     }
+    world.faults = faults;
     this.takenOver.set(stale, this.start);
     if (stale.worker.isDead) return;
     if (random.chance(0.5)) {
