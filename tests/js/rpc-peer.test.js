@@ -123,6 +123,88 @@ test('leaving the loop cancels the stream on the other side', async (t) => {
   await cancelled;
 });
 
+test('a stream that waits for its next item can be ended at once', async (t) => {
+  let isCancelled = () => false;
+  const { client } = connected(t, (_, __, serving) => {
+    ({ isCancelled } = serving);
+    return new Promise(() => {});
+  });
+  const stream = client.stream('silent', {});
+  const waiting = stream.next();
+  await new Promise(setImmediate);
+
+  await stream.return();
+
+  assert.deepEqual(await waiting, { done: true, value: undefined });
+  assert.deepEqual(await stream.next(), { done: true, value: undefined });
+  while (!isCancelled()) await new Promise(setImmediate);
+});
+
+test('a stream that is never read is never called', async (t) => {
+  let calls = 0;
+  const { client } = connected(t, async () => {
+    calls++;
+    return null;
+  });
+
+  client.stream('unread', {});
+  await client.stream('returned', {}).return();
+  await client.stream('read', {}).next();
+
+  assert.equal(calls, 1);
+});
+
+test('an aborted stream throws after what had arrived', async (t) => {
+  const controller = new AbortController();
+  const { client } = connected(t, (_, __, { item }) => {
+    item(encode(1));
+    return new Promise(() => {});
+  });
+  const { signal } = controller;
+  const stream = client.stream('endless', {}, { signal });
+  assert.deepEqual(await stream.next(), { done: false, value: 1 });
+  const waiting = stream.next();
+
+  controller.abort();
+
+  await assert.rejects(waiting, { code: 'aborted', name: 'AbortError' });
+  assert.deepEqual(await stream.next(), { done: true, value: undefined });
+});
+
+test('what cannot be decoded fails its call, and only that', async (t) => {
+  const { client } = connected(t, async (method) =>
+    method === 'bad' ? { json: '{"$":"later"}', blobs: [] } : encode('good'),
+  );
+
+  await assert.rejects(client.call('bad', {}), { code: 'internal' });
+  assert.equal(await client.call('fine', {}), 'good');
+});
+
+test('what is called before the greeting comes after it, in order', async () => {
+  const { port1, port2 } = new MessageChannel();
+  /** @type {string[]} */
+  const got = [];
+  const client = new RpcPeer(port1, {
+    serve: async () => null,
+    onOther: () => {},
+    isHeld: true,
+  });
+  new RpcPeer(port2, {
+    serve: async (method) => {
+      got.push(method);
+      return encode(null);
+    },
+    onOther: ({ kind }) => got.push(kind),
+  });
+  const calls = [client.call('one', {}), client.call('two', {})];
+
+  client.release({ kind: 'hello', tabId: 'a' });
+  await Promise.all(calls);
+  port1.close();
+
+  assert.deepEqual(got, ['hello', 'one', 'two']);
+});
+
 test('an aborted call rejects at once and is cancelled', async (t) => {
   let isCancelled = () => false;
   const { client } = connected(t, (_, __, serving) => {

@@ -17,6 +17,9 @@ export const handOverChannel = (volume) => `${PREFIX}hand-over:${volume}`;
 /** The lock that lives as long as a tab. @param {string} tabId */
 export const tabLockName = (tabId) => `${PREFIX}tab:${tabId}`;
 
+/** The lock that lives as long as a host. @param {string} hostId */
+export const hostLockName = (hostId) => `${PREFIX}alive:${hostId}`;
+
 /** The lock of the tab that receives an answer. @param {string} conversationId */
 export const answerLockName = (conversationId) =>
   `${PREFIX}answer:${conversationId}`;

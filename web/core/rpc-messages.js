@@ -10,7 +10,7 @@
  *   cancel  {id}                          the caller does not want it any more
  *   reply   {id, payload}   item {id, payload}   end {id}
  *   error   {id, error: {code, message, detail}}
- *   event   {name, payload: plain data}   progress, status, tail, host
+ *   event   {name, payload: plain data}   progress, status, tail, host, alive
  */
 
 /** @import { Payload } from './wire-codec.js' */
@@ -71,6 +71,16 @@ export function hostChanged() {
   );
 }
 
+export function hostStopped() {
+  return new AppError(
+    'host_changed',
+    'the database worker has stopped; reload this page',
+  );
+}
+
+/** Named as the platform names it, so that both ways of asking work. */
 export function aborted() {
-  return new AppError('aborted', 'the call was cancelled');
+  const error = new AppError('aborted', 'the call was cancelled');
+  error.name = 'AbortError';
+  return error;
 }

@@ -7,6 +7,7 @@
  * Rule 3: a stream is read one item at a time; what comes early waits in order.
  */
 
+import { ItemStream } from './item-stream.js';
 import { aborted, AppError, asError, errorData } from './rpc-messages.js';
 import { decode, encode } from './wire-codec.js';
 
@@ -42,8 +43,8 @@ import { decode, encode } from './wire-codec.js';
 
 /**
  * @typedef {object} PendingCall
- * @property {(payload: Payload) => void} reply
- * @property {(payload: Payload) => void} item
+ * @property {(result: any) => void} reply
+ * @property {(item: any) => void} item
  * @property {() => void} end
  * @property {(error: AppError) => void} fail
  */
@@ -51,7 +52,10 @@ import { decode, encode } from './wire-codec.js';
 export class RpcPeer {
   #port;
   #serve;
-  #onEvent;
+  #onOther;
+
+  /** What waits for `release`. @type {[Message, ArrayBuffer[]][] | null} */
+  #held;
   #nextId = 1;
 
   /** @type {Map<number, PendingCall>} */
@@ -69,11 +73,13 @@ export class RpcPeer {
    * @param {Serve} parts.serve
    * @param {(message: Message) => void} parts.onOther  Messages that are no part
    *   of a call.
+   * @param {boolean} [parts.isHeld]  Messages wait for `release`.
    */
-  constructor(port, { serve, onOther }) {
+  constructor(port, { serve, onOther, isHeld = false }) {
     this.#port = port;
     this.#serve = serve;
-    this.#onEvent = onOther;
+    this.#onOther = onOther;
+    this.#held = isHeld ? [] : null;
     port.onmessage = (/** @type {{data: any}} */ { data }) =>
       this.#receive(data);
   }
@@ -88,7 +94,7 @@ export class RpcPeer {
   call(method, argument, { signal } = {}) {
     return new Promise((resolve, reject) => {
       this.#begin(method, argument, signal, {
-        reply: (payload) => resolve(decode(payload)),
+        reply: resolve,
         item: () => {},
         end: () => resolve(null),
         fail: reject,
@@ -100,39 +106,12 @@ export class RpcPeer {
    * @param {string} method
    * @param {unknown} argument
    * @param {{signal?: Signal | undefined}} [options]
-   * @returns {AsyncGenerator<any, void, void>} Leaving the loop cancels it.
+   * @returns {ItemStream} Leaving the loop cancels it.
    */
-  async *stream(method, argument, { signal } = {}) {
-    /** @type {Payload[]} */
-    const items = [];
-    /** @type {AppError | null} */
-    let failure = null;
-    let isOver = false;
-    let wake = () => {};
-    const settle = (/** @type {() => void} */ change) => {
-      change();
-      wake();
-    };
-    const cancel = this.#begin(method, argument, signal, {
-      reply: () => settle(() => (isOver = true)),
-      item: (payload) => settle(() => items.push(payload)),
-      end: () => settle(() => (isOver = true)),
-      fail: (error) => settle(() => (failure = error)),
-    });
-    try {
-      for (;;) {
-        for (let item = items.shift(); item; item = items.shift()) {
-          yield decode(item);
-        }
-        if (failure) throw failure;
-        if (isOver) return;
-        await new Promise((/** @type {(value: void) => void} */ resolve) => {
-          wake = resolve;
-        });
-      }
-    } finally {
-      cancel();
-    }
+  stream(method, argument, { signal } = {}) {
+    return new ItemStream((pending) =>
+      this.#begin(method, argument, signal, pending),
+    );
   }
 
   /**
@@ -149,7 +128,16 @@ export class RpcPeer {
    * @param {ArrayBuffer[]} [transfer]
    */
   post(message, transfer = []) {
-    this.#port.postMessage(message, transfer);
+    if (this.#held) this.#held.push([message, transfer]);
+    else this.#port.postMessage(message, transfer);
+  }
+
+  /** @param {Message} first  Comes before everything that has waited. */
+  release(first) {
+    const waiting = this.#held ?? [];
+    this.#held = null;
+    this.post(first);
+    for (const [message, transfer] of waiting) this.post(message, transfer);
   }
 
   /** @param {AppError} reason  What every open and later call fails with. */
@@ -196,7 +184,7 @@ export class RpcPeer {
     signal?.addEventListener('abort', abort, { once: true });
     this.#calls.set(id, {
       item: pending.item,
-      reply: (payload) => void (forget(), pending.reply(payload)),
+      reply: (result) => void (forget(), pending.reply(result)),
       end: () => void (forget(), pending.end()),
       fail: (error) => void (forget(), pending.fail(error)),
     });
@@ -213,10 +201,8 @@ export class RpcPeer {
         this.#cancelServing(message.id);
         break;
       case 'reply':
-        this.#calls.get(message.id)?.reply(message.payload);
-        break;
       case 'item':
-        this.#calls.get(message.id)?.item(message.payload);
+        this.#deliver(message.id, message.kind, message.payload);
         break;
       case 'end':
         this.#calls.get(message.id)?.end();
@@ -225,8 +211,27 @@ export class RpcPeer {
         this.#calls.get(message.id)?.fail(asError(message.error));
         break;
       default:
-        this.#onEvent(message);
+        this.#onOther(message);
     }
+  }
+
+  /**
+   * @param {number} id
+   * @param {'reply' | 'item'} kind
+   * @param {Payload} payload
+   */
+  #deliver(id, kind, payload) {
+    const call = this.#calls.get(id);
+    if (!call) return;
+    let value;
+    try {
+      value = decode(payload);
+    } catch (error) {
+      const { message } = /** @type {Error} */ (error);
+      call.fail(new AppError('internal', message));
+      return;
+    }
+    call[kind](value);
   }
 
   /**

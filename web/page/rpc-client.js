@@ -4,12 +4,14 @@
  *
  * Rule 1: a SharedWorker, one for all tabs of this release. Where there is none,
  *         a dedicated Worker; then one tab owns the database.
- * Rule 2: this tab's life is a Web Lock that the host waits for.
+ * Rule 2: this tab's life is a Web Lock that the host waits for; the host's is one
+ *         that this tab waits for, so that no call waits for a dead one.
  * Rule 3: the tail is written here when the page goes (see tail-writer.js).
  */
 
+import { lockForLife, lockFree } from '../core/life-locks.js';
 import { DEFAULT_VOLUME, tabLockName, workerName } from '../core/names.js';
-import { AppError, hostChanged } from '../core/rpc-messages.js';
+import { AppError, hostChanged, hostStopped } from '../core/rpc-messages.js';
 import { RpcPeer } from '../core/rpc-peer.js';
 import { encode } from '../core/wire-codec.js';
 import { availability, prompt } from './built-in-model.js';
@@ -53,9 +55,6 @@ export class RpcClient {
   #peer;
   #tail;
 
-  /** Hello comes before any call. */
-  #greeted;
-
   /** @param {HostOptions} options */
   constructor({ takeOver = false, dedicated = false }) {
     requireLocks();
@@ -63,19 +62,21 @@ export class RpcClient {
     this.isShared = 'SharedWorker' in globalThis && !dedicated;
     const name = workerName(DEFAULT_VOLUME, takeOver);
     const fail = (/** @type {Event} */ event) => this.#failed(event);
-    const port = this.isShared ? sharedPort(name, fail) : ownPort(name, fail);
+    const port = startHost(this.isShared ? sharedPort : ownPort, name, fail);
     this.#peer = new RpcPeer(port, {
       serve: (method, payload, serving) => serve(method, payload, serving),
       onOther: (message) => {
         if (message.kind === 'event')
           this.#event(message.name, message.payload);
       },
+      // Hello comes before any call.
+      isHeld: true,
     });
     port.start();
     this.#tail = new TailWriter(() => {
       this.#peer.call('host.leaving', null).catch(() => {});
     });
-    this.#greeted = this.#sayHello(tabId);
+    void this.#sayHello(tabId);
   }
 
   /**
@@ -84,7 +85,6 @@ export class RpcClient {
    * @param {{signal?: AbortSignal | undefined}} [options]
    */
   async call(method, argument, options) {
-    await this.#greeted;
     try {
       return await this.#peer.call(method, argument, options);
     } catch (error) {
@@ -100,9 +100,8 @@ export class RpcClient {
    * @param {unknown} argument
    * @param {{signal?: AbortSignal | undefined}} [options]
    */
-  async *stream(method, argument, options) {
-    await this.#greeted;
-    yield* this.#peer.stream(method, argument, options);
+  stream(method, argument, options) {
+    return this.#peer.stream(method, argument, options);
   }
 
   /**
@@ -116,18 +115,16 @@ export class RpcClient {
 
   /** @param {string} tabId */
   async #sayHello(tabId) {
-    /** @type {Promise<void>} */
-    const held = new Promise((resolve) => {
-      const hold = () => {
-        resolve();
-        // Until the page dies, and the lock with it.
-        return new Promise(() => {});
-      };
-      void navigator.locks.request(tabLockName(tabId), hold);
-    });
-    // The host takes a free lock for a dead tab.
-    await held;
-    this.#peer.post({ kind: 'hello', tabId });
+    try {
+      // The host takes a free lock for a dead tab: it is held first.
+      await lockForLife(navigator.locks, tabLockName(tabId));
+      this.#peer.release({ kind: 'hello', tabId });
+    } catch (error) {
+      const { message } = /** @type {Error} */ (error);
+      this.#close(
+        new AppError('store_unavailable', `no Web Lock is given: ${message}`),
+      );
+    }
   }
 
   /**
@@ -137,7 +134,14 @@ export class RpcClient {
   #event(name, payload) {
     if (name === 'tail') this.#tail.receive(payload);
     if (name === 'host') this.#close(hostChanged());
+    if (name === 'alive') void this.#awaitEnd(payload.lock);
     for (const listener of this.#listeners) listener(name, payload);
+  }
+
+  /** @param {string} lock  Free when the host has died. */
+  async #awaitEnd(lock) {
+    await lockFree(navigator.locks, lock);
+    if (!this.isClosed) this.#close(hostStopped());
   }
 
   /** @param {Event} event */
@@ -163,6 +167,26 @@ export class RpcClient {
 /** @param {any} detail  Of an error that the host answered with. */
 function isFailedStart(detail) {
   return detail?.boot === true;
+}
+
+/** @typedef {(name: string, onFailure: (event: Event) => void) => MessagePort} Start */
+
+/**
+ * @param {Start} start
+ * @param {string} name
+ * @param {(event: Event) => void} onFailure
+ */
+function startHost(start, name, onFailure) {
+  try {
+    return start(name, onFailure);
+  } catch (error) {
+    // Where a page may not store anything it may not start a worker either.
+    const { message } = /** @type {Error} */ (error);
+    throw new AppError(
+      'boot_failed',
+      `this page may not start a worker: ${message}; allow site data for it`,
+    );
+  }
 }
 
 /**

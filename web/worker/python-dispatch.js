@@ -40,7 +40,6 @@ class Bridge {
    * @param {string} tabId
    * @param {string} method
    * @param {string} json  The argument.
-   * @returns {AsyncGenerator<any, void, void>}
    */
   streamFromPage(tabId, method, json) {
     return this.#server.streamFromPage(tabId, method, JSON.parse(json));

@@ -5,14 +5,16 @@
  *         method table decides; nothing else can be called.
  * Rule 2: calls may come before Python is up; they wait. If the start failed,
  *         they fail with its error.
- * Rule 3: a tab is gone when its Web Lock is free. No heartbeat.
+ * Rule 3: a tab is gone when its Web Lock is free, and so is the host. No heartbeat.
  */
 
-import { tabLockName } from '../core/names.js';
-import { AppError, hostChanged } from '../core/rpc-messages.js';
+import { lockForLife, lockFree } from '../core/life-locks.js';
+import { hostLockName, tabLockName } from '../core/names.js';
+import { AppError, errorData, hostChanged } from '../core/rpc-messages.js';
 import { RpcPeer } from '../core/rpc-peer.js';
 import { decode, encode } from '../core/wire-codec.js';
 
+/** @import { Locks } from '../core/life-locks.js' */
 /** @import { Payload } from '../core/wire-codec.js' */
 /** @import { Serving } from '../core/rpc-peer.js' */
 
@@ -37,20 +39,38 @@ export class RpcServer {
   #progress = null;
   #isClosed = false;
 
+  /** Held until this worker dies. */
+  #lifeLock = hostLockName(crypto.randomUUID());
+
+  /** Resolves when it is held. @type {Promise<void>} */
+  #alive;
+  #locks;
+
   /**
    * @param {object} parts
    * @param {Promise<Dispatch>} parts.dispatch
    * @param {Record<string, HostMethod>} parts.hostMethods
    * @param {(tabId: string) => void} parts.onTab
    * @param {(tabId: string) => void} parts.onTabGone
+   * @param {Locks} [parts.locks]
    */
-  constructor({ dispatch, hostMethods, onTab, onTabGone }) {
+  constructor({
+    dispatch,
+    hostMethods,
+    onTab,
+    onTabGone,
+    locks = navigator.locks,
+  }) {
     this.#dispatch = dispatch;
     this.#hostMethods = hostMethods;
     this.#onTab = onTab;
     this.#onTabGone = onTabGone;
     // Who calls is told; a start that fails with no call open is nobody's.
     dispatch.catch(() => {});
+    this.#locks = locks;
+    this.#alive = lockForLife(locks, this.#lifeLock);
+    // Without Web Locks the start fails, and says so.
+    this.#alive.catch(() => {});
   }
 
   get tabCount() {
@@ -141,6 +161,13 @@ export class RpcServer {
     if (this.#isClosed) peer.event('host', { state: 'changed' });
     else if (this.#progress) peer.event('progress', this.#progress);
     void this.#awaitEnd(tabId, peer);
+    void this.#promiseLife(peer);
+  }
+
+  /** @param {RpcPeer} peer */
+  async #promiseLife(peer) {
+    await this.#alive;
+    peer.event('alive', { lock: this.#lifeLock });
   }
 
   /**
@@ -148,7 +175,7 @@ export class RpcServer {
    * @param {RpcPeer} peer
    */
   async #awaitEnd(tabId, peer) {
-    await navigator.locks.request(tabLockName(tabId), () => {});
+    await lockFree(this.#locks, tabLockName(tabId));
     this.#tabs.delete(tabId);
     peer.close(new AppError('host_changed', 'the tab has gone'));
     this.#onTabGone(tabId);
@@ -180,8 +207,10 @@ export class RpcServer {
     try {
       return await this.#dispatch;
     } catch (error) {
-      const { code, message } = /** @type {AppError} */ (error);
-      throw new AppError(code ?? 'boot_failed', message, { boot: true });
+      const { code, message } = errorData(error);
+      throw new AppError(code === 'internal' ? 'boot_failed' : code, message, {
+        boot: true,
+      });
     }
   }
 }
