@@ -126,8 +126,8 @@ def test_a_program_in_a_backup_is_named_and_never_runs(bench, tmp_path, mode):
 
     bench.pick(file)
     dialog = bench.page.get_by_role("dialog")
-    expect(dialog).to_contain_text("triggers are left out and never run: evil")
-    expect(dialog).to_contain_text("views are left out and never run: everything")
+    expect(dialog).to_contain_text("trigger evil is left out; it never runs")
+    expect(dialog).to_contain_text("view everything is left out; it never runs")
     dialog.get_by_role("radio", name=mode).check()
     dialog.get_by_role("button", name="Import", exact=True).click()
     expect(dialog.get_by_role("heading")).to_have_text("Imported")
@@ -157,5 +157,5 @@ def test_text_that_is_not_utf_8_comes_in_and_is_named(context, open_app, tmp_pat
     dialog.get_by_role("button", name="Import", exact=True).click()
 
     expect(dialog.get_by_role("heading")).to_have_text("Imported")
-    expect(dialog).to_contain_text("25 texts were not valid")
+    expect(dialog).to_contain_text("25 texts of sessions.display_name are not valid UTF-8")
     expect(dialog).to_contain_text("Sessions25 added")
