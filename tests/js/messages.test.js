@@ -71,6 +71,17 @@ test('deltas without an end are an interrupted answer that stays readable', () =
   assert.equal(answer.status, 'interrupted');
 });
 
+test('a question whose answer never began can be asked again', () => {
+  const events = [event('user_message', { text: 'Q' })];
+
+  const [question, answer] = foldEvents(events);
+
+  assert.ok(answer?.kind === 'answer');
+  assert.equal(answer.status, 'interrupted');
+  assert.equal(questionOf([question, answer], 1), question);
+  assert.equal(foldEvents(events, { isAnswering: true }).length, 1);
+});
+
 test('the same deltas are streaming while a tab receives the answer', () => {
   const events = [event('user_message', { text: 'Q' }), delta('Half')];
 
@@ -228,7 +239,9 @@ test('event data of the wrong types never throw', () => {
   for (const type of types) {
     for (const field of fields) {
       for (const value of wrong) {
-        const messages = foldEvents([event(type, { [field]: value })]);
+        const events = [event(type, { [field]: value })];
+
+        const messages = foldEvents(events, { isAnswering: true });
 
         assert.equal(messages.length, 1, `${type} with ${field}`);
       }

@@ -134,6 +134,8 @@ export function foldEvents(events, { isAnswering = false } = {}) {
   for (const unfinished of open.values()) {
     settle(unfinished, isAnswering ? 'streaming' : 'interrupted');
   }
+  const last = messages.at(-1);
+  if (last?.kind === 'user' && !isAnswering) messages.push(unanswered(last));
   markRetried(messages);
   return messages;
 
@@ -192,7 +194,22 @@ function markRetried(messages) {
 }
 
 /**
- * @param {StoredEvent} event
+ * What stands below a question whose tab died before the first word of the
+ * answer, so that it can be asked again.
+ *
+ * @param {UserMessage} question
+ * @returns {Answer}
+ */
+function unanswered({ at }) {
+  return {
+    ...emptyAnswer({ timestamp: at }),
+    status: 'interrupted',
+    error: { code: 'unanswered', message: 'No answer came.' },
+  };
+}
+
+/**
+ * @param {{ timestamp: number }} event
  * @returns {Answer}
  */
 function emptyAnswer(event) {
