@@ -27,7 +27,17 @@ export interface CallOptions {
   signal?: AbortSignal | undefined;
 }
 
-export interface OpenOptions {
+export interface WriteOptions extends CallOptions {
+  /** A repeat under the same key gets the first answer; it is not run again. */
+  idempotencyKey?: string | undefined;
+}
+
+/** Read it with `for await`; leaving the loop, or `return`, ends it at once. */
+export interface Stream<T> extends AsyncIterableIterator<T, void, void> {
+  return(): Promise<IteratorResult<T, void>>;
+}
+
+export interface OpenOptions extends CallOptions {
   /** Names the database. */
   dbName?: string;
   /** What an awaited write means; see the table in README.md. */
@@ -41,6 +51,10 @@ export interface OpenOptions {
   onHostEvent?: (name: string, payload: unknown) => void;
   /** Where there is no SharedWorker: ask the tab that has the database. */
   takeOver?: boolean;
+  /** Of the original: its place in IndexedDB. Means nothing here. */
+  storeName?: string;
+  /** Of the original: how it loads its engine. Means nothing here. */
+  sqlJsConfig?: unknown;
 }
 
 export interface StorageOptions extends OpenOptions {
@@ -230,7 +244,7 @@ export interface ImportReport {
   problems: BackupProblem[];
 }
 
-export interface ImportOptions {
+export interface ImportOptions extends CallOptions {
   mode?: 'replace' | 'merge';
   onProgress?: (progress: { phase: string; fraction: number }) => void;
 }

@@ -1,0 +1,262 @@
+/**
+ * The original's adapter, over the host: the same names and shapes, so that code
+ * written for it runs on this.
+ */
+
+import { currentRelease } from '../current-release.js';
+import { connectToHost } from '../rpc-client.js';
+import { backupBytes } from './backup-bytes.js';
+import { closed, OpenDatabase } from './open-database.js';
+import { PreparedStatement } from './prepared-statement.js';
+import { Transaction } from './transaction.js';
+
+/** @import * as T from '../../client-types.js' */
+
+/** One SQL database in this browser, durable as its mode says. */
+export class IndexedDbAdapter {
+  #options;
+
+  /** Null before `open` and after `close`. @type {Promise<OpenDatabase> | null} */
+  #opening = null;
+
+  /** @type {OpenDatabase | null} */
+  #session = null;
+
+  /** @param {T.StorageOptions} [options] */
+  constructor(options = {}) {
+    this.#options = options;
+  }
+
+  /** 'indexeddb', or 'memory' if that was asked for. */
+  get kind() {
+    const { platform, persistence = true } = this.#options;
+    return platform === 'memory' || !persistence ? 'memory' : 'indexeddb';
+  }
+
+  /** Of an open database. @returns {ReadonlySet<string>} */
+  get capabilities() {
+    return new Set(this.session.opened.capabilities);
+  }
+
+  /** @returns {T.Resolution} */
+  get resolution() {
+    return this.session.opened.resolution;
+  }
+
+  /** The open connection; for the classes of this folder. */
+  get session() {
+    if (!this.#session) throw closed();
+    return this.#session;
+  }
+
+  /**
+   * A second call does nothing.
+   *
+   * @param {{withSchema?: boolean} & T.CallOptions} [options]  With the six tables.
+   */
+  async open({ withSchema = false, signal } = {}) {
+    this.#opening ??= this.#connect(!withSchema, signal);
+    const opening = this.#opening;
+    try {
+      const session = await opening;
+      // Closed meanwhile: it stays so.
+      if (this.#opening === opening) this.#session = session;
+    } catch (error) {
+      if (this.#opening === opening) this.#opening = null;
+      throw error;
+    }
+  }
+
+  /** Make everything durable and close. A second call does nothing. */
+  async close() {
+    const opening = this.#opening;
+    this.#opening = null;
+    this.#session = null;
+    if (!opening) return;
+    const session = await opening;
+    session.stop();
+    await session.call('storage.close', {});
+  }
+
+  /**
+   * Run exactly one statement.
+   *
+   * @param {string} sql
+   * @param {T.Parameters} [params]  Positional, or named with or without prefix.
+   * @param {T.WriteOptions} [options]
+   * @returns {Promise<T.RunResult>}
+   */
+  async run(sql, params, options) {
+    return this.session.call('db.run', { sql, params }, options);
+  }
+
+  /**
+   * @param {string} sql
+   * @param {T.Parameters} [params]
+   * @param {T.CallOptions} [options]
+   * @returns {Promise<T.Row | null>} The first row.
+   */
+  async get(sql, params, options) {
+    return this.session.call('db.get', { sql, params }, options);
+  }
+
+  /**
+   * @param {string} sql
+   * @param {T.Parameters} [params]
+   * @param {T.CallOptions} [options]
+   * @returns {Promise<T.Row[]>}
+   */
+  async all(sql, params, options) {
+    return this.session.call('db.all', { sql, params }, options);
+  }
+
+  /**
+   * Run every statement of a script, each on its own.
+   *
+   * @param {string} script
+   * @param {T.WriteOptions} [options]
+   */
+  async exec(script, options) {
+    await this.session.call('db.exec', { script }, options);
+  }
+
+  /**
+   * Commit what *work* does, or undo it if it throws. Others wait meanwhile; a
+   * transaction that is idle for 30 seconds is rolled back.
+   *
+   * @template R
+   * @param {(transaction: Transaction) => Promise<R>} work
+   * @param {T.CallOptions} [options]  Aborting undoes it.
+   * @returns {Promise<R>}
+   */
+  async transaction(work, options) {
+    const { session } = this;
+    const { transactionId } = await session.call('db.begin', {}, options);
+    const transaction = new Transaction(session, transactionId, options);
+    try {
+      const result = await work(transaction);
+      await session.call('db.commit', { transactionId }, options);
+      return result;
+    } catch (error) {
+      await rollBack(session, transactionId);
+      throw error;
+    }
+  }
+
+  /**
+   * Run all in one transaction; one that fails is left out.
+   *
+   * @param {T.BatchOperation[]} operations
+   * @param {T.WriteOptions} [options]
+   * @returns {Promise<T.BatchResult>}
+   */
+  async batch(operations, options) {
+    return this.session.call('db.batch', { operations }, options);
+  }
+
+  /**
+   * @param {string} sql
+   * @param {T.CallOptions} [options]
+   * @returns {Promise<PreparedStatement>} Checked; the host keeps it compiled.
+   */
+  async prepare(sql, options) {
+    await this.session.call('db.check', { sql }, options);
+    return new PreparedStatement(this, sql);
+  }
+
+  /**
+   * Resolves when everything committed so far is durable.
+   *
+   * @param {T.CallOptions} [options]
+   */
+  async flush(options) {
+    await this.session.call('storage.flush', {}, options);
+  }
+
+  /**
+   * @param {T.CallOptions} [options]
+   * @returns {Promise<T.StorageStatus>}
+   */
+  async status(options) {
+    const { session } = this;
+    const [status, release] = await Promise.all([
+      session.call('storage.status', {}, options),
+      currentRelease(),
+    ]);
+    return { ...status, release, sharedHost: session.rpc.isShared };
+  }
+
+  /**
+   * @param {T.CallOptions} [options]
+   * @returns {Promise<Uint8Array<ArrayBuffer>>} A plain SQLite file.
+   */
+  async exportDatabase(options) {
+    return this.session.call('storage.exportDatabase', {}, options);
+  }
+
+  /**
+   * Become what a SQLite file is. It is checked first; if it is refused, the
+   * database is untouched.
+   *
+   * @param {Uint8Array | Blob} backup
+   * @param {{trustSchema?: boolean} & T.CallOptions} [options]  Accept triggers and
+   *   views in it. Aborting ends the reading; what the host has begun is finished.
+   */
+  async importDatabase(backup, { trustSchema = false, signal } = {}) {
+    const bytes = await backupBytes(backup, signal);
+    await this.session.call('db.importDatabase', { bytes, trustSchema });
+  }
+
+  /**
+   * @param {boolean} bare
+   * @param {AbortSignal | undefined} signal
+   */
+  async #connect(bare, signal) {
+    const { onProgress, onHostEvent, takeOver } = this.#options;
+    const rpc = connectToHost(takeOver ? { takeOver } : {});
+    const stop = rpc.listen((name, payload) => {
+      if (name === 'progress') onProgress?.(payload);
+      if (name === 'status' || name === 'host') onHostEvent?.(name, payload);
+    });
+    try {
+      const argument = { ...hostOptions(this.#options), bare };
+      const opened = await rpc.call('storage.open', argument, { signal });
+      return new OpenDatabase(rpc, opened, stop);
+    } catch (error) {
+      stop();
+      throw error;
+    }
+  }
+}
+
+/**
+ * What the host is told. Options of the original that mean nothing here are not
+ * sent: some hold functions.
+ *
+ * @param {T.StorageOptions} options
+ */
+function hostOptions(options) {
+  const { dbName = 'app-db', platform, persistence } = options;
+  const { durability, autoSave, saveIntervalMs } = options;
+  return {
+    dbName,
+    platform,
+    persistence,
+    durability,
+    autoSave,
+    saveIntervalMs,
+  };
+}
+
+/**
+ * @param {OpenDatabase} session
+ * @param {string} transactionId
+ */
+async function rollBack(session, transactionId) {
+  try {
+    await session.call('db.rollback', { transactionId });
+  } catch {
+    // The host cannot be asked any more, and then it has rolled back by itself.
+    // What made this necessary is the error that the caller needs.
+  }
+}
