@@ -55,11 +55,12 @@ STORED = """async (needles) => {
   return { records, found: [...found] };
 }"""
 
-DURABLE_DELTAS = """async () => {
+# True when an event of that type is stored and nothing is pending.
+DURABLE = """async () => {
   const { createAgentOSStorage } = await import('/client.js');
   const storage = await createAgentOSStorage();
   const { n } = await storage.getAdapter().get(
-    "SELECT count(*) AS n FROM conversation_events WHERE event_type = 'text_delta'",
+    "SELECT count(*) AS n FROM conversation_events WHERE event_type = '%s'",
   );
   const { committedSeq, durableSeq } = await storage.status();
   await storage.close();
@@ -261,7 +262,7 @@ def test_a_tab_closed_in_mid_answer_keeps_what_was_said(
     bench.say("A question before closing")
     expect(bench.answers.last).to_contain_text("The first half of the answer")
     # They are gathered for a quarter of a second before they are written.
-    wait_until(bench.page, DURABLE_DELTAS)
+    wait_until(bench.page, DURABLE % "text_delta")
 
     bench.page.close()
 
@@ -271,3 +272,26 @@ def test_a_tab_closed_in_mid_answer_keeps_what_was_said(
     expect(again.questions).to_have_text(re.compile("A question before closing"))
     expect(again.answers.last).to_contain_text("The first half of the answer")
     expect(again.retry).to_be_visible()
+
+
+def test_a_question_whose_answer_never_began_can_be_asked_again(
+    context, open_app, model, wait_until
+):
+    """The tab was closed while the model was thinking."""
+    bench = Workbench(open_app(context))
+    bench.expect_ready()
+    connect(bench, model)
+    model.replies += [Reply(go_on=Event()), Reply(["Here it is."])]
+    bench.say("Are you thinking?")
+    wait_until(bench.page, DURABLE % "user_message")
+    bench.page.close()
+
+    again = Workbench(open_app(context))
+    again.expect_ready()
+    connect(again, model)
+    again.conversation("Are you thinking?").click()
+    again.retry.click()
+
+    expect(again.answers.last).to_contain_text("Here it is.")
+    expect(again.questions).to_have_count(1)
+    expect(again.retry).to_be_hidden()
