@@ -362,6 +362,11 @@ class Engine:
         """Bytes in the database."""
         return self._pragma("page_count") * self._pragma("page_size")
 
+    @property
+    def encoding(self) -> str:
+        """How the database keeps text: ``UTF-8``, ``UTF-16le`` or ``UTF-16be``."""
+        return str(self._connection.pragma("encoding"))
+
     def tables(self) -> frozenset[str]:
         """Return the names of all tables, without SQLite's own."""
         rows = self._connection.execute(
@@ -387,6 +392,9 @@ class Engine:
     def copy_from(self, path: str) -> None:
         """Make this database equal the file at *path*, in one transaction.
 
+        A connection keeps the text encoding that it began with: if the file has
+        another one, nothing can be read until the database is opened anew.
+
         Raises:
             StorageError: It failed; this database is as it was.
         """
@@ -405,8 +413,6 @@ class Engine:
         except Exception as error:
             raise _translated(error, "", self._name) from error
         self._known.clear()
-        self._committed |= self.tables()
-        self.has_committed = True
 
     # Private -----------------------------------------------------------------
 

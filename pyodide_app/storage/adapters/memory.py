@@ -65,7 +65,17 @@ class MemoryAdapter(SqliteAdapter):
         """Nothing here is ever durable; `status` says so."""
 
     async def _replace(self, staged_path: str) -> None:
-        self._engine.copy_from(staged_path)
+        with Engine(staged_path, read_only=True) as staged:
+            encoding = staged.encoding
+        pragmas = (f"encoding = '{encoding}'", *ENGINE_PRAGMAS)
+        fresh = Engine(":memory:", pragmas=pragmas)
+        try:
+            fresh.copy_from(staged_path)
+        except BaseException:
+            fresh.close()
+            raise
+        self._engine.close()
+        self._engine = fresh
         Path(staged_path).unlink()
 
     async def _keep(self, reason: str) -> RestorePoint:

@@ -104,6 +104,8 @@ class NativeSqliteAdapter(SqliteAdapter):
         # Copied in one transaction rather than renamed over: other processes may
         # have the file open.
         self._engine.copy_from(staged_path)
+        self._engine.close()
+        self._engine = await self._open_engine()
         Path(staged_path).unlink()
 
     async def _keep(self, reason: str) -> RestorePoint:

@@ -18,16 +18,22 @@ LARGEST_BACKUP: Final = 1 << 30
 
 _MAGIC: Final = b"SQLite format 3\0"
 _PAGE_SIZES: Final = frozenset(1 << power for power in range(9, 17))
+
 _LOOKS_LIKE: Final = (
+    (b"SQLite format 3", "its header is damaged"),
+    (b"SQLite format ", "it has an older format of SQLite"),
+    (b"** This file contains an SQLite 2", "it has an older format of SQLite"),
     (b"\x89PNG", "it is a PNG picture"),
     (b"\xff\xd8\xff", "it is a JPEG picture"),
     (b"%PDF", "it is a PDF document"),
-    (b"PK\x03\x04", "it is a ZIP archive"),
-    (b"\x1f\x8b", "it is compressed with gzip"),
+    (b"PK\x03\x04", "it is a ZIP archive; unpack it first"),
+    (b"\x1f\x8b", "it is compressed with gzip; unpack it first"),
     (b"<", "it is HTML or XML"),
     (b"{", "it is JSON"),
     (b"[", "it is JSON"),
 )
+_BLANKS: Final = b"\xef\xbb\xbf \t\r\n"
+"""White space, and the mark that some editors put before a text."""
 
 
 def check_header(head: bytes, size: int, *, limit: int = LARGEST_BACKUP) -> None:
@@ -43,12 +49,8 @@ def check_header(head: bytes, size: int, *, limit: int = LARGEST_BACKUP) -> None
         BackupTruncatedError: It is shorter than its header says.
         BackupTooLargeError: It is larger than *limit*.
     """
-    if size == 0:
-        reason = "it is empty"
-        raise NotADatabaseError(reason)
     if not head.startswith(_MAGIC):
-        found = [what for start, what in _LOOKS_LIKE if head.startswith(start)]
-        raise NotADatabaseError(found[0] if found else "")
+        raise NotADatabaseError(_guess(head))
     if size < HEADER_SIZE:
         raise BackupTruncatedError(size=size, expected=512)
     if size > limit:
@@ -70,3 +72,13 @@ def check_header(head: bytes, size: int, *, limit: int = LARGEST_BACKUP) -> None
 def is_wal(head: bytes) -> bool:
     """Return whether the header says that the file wants a write-ahead log."""
     return head[18:20] != b"\x01\x01"
+
+
+def _guess(head: bytes) -> str:
+    """Return what the file is instead, as far as its start tells."""
+    if not head:
+        return "it is empty"
+    for start, what in _LOOKS_LIKE:
+        if head.startswith(start) or head.lstrip(_BLANKS).startswith(start):
+            return what
+    return ""

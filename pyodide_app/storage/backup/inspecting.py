@@ -15,6 +15,7 @@ from pyodide_app.storage.backup.records import (
     records_of,
 )
 from pyodide_app.storage.backup.report import (
+    ORPHANS,
     BackupCounts,
     BackupInspection,
     BackupKind,
@@ -134,7 +135,7 @@ def _tell_orphans(file: Source, problems: Problems) -> None:
         if owner in file.tables.get(table, ()):
             problems.add(
                 "orphan_events",
-                "{n} conversations are missing; they are made anew for their events",
+                ORPHANS,
                 file.number(
                     f"SELECT count(DISTINCT {owner}) FROM {table} NOT INDEXED "
                     f"WHERE {owner} NOT IN (SELECT id FROM conversations NOT INDEXED "

@@ -214,7 +214,7 @@ class _Reader:
             model, message_id = row.look("model"), row.take("id")
             id = ""
             for event_type, data in self._said(row, calls, message_id, usage):
-                encoded = encode({"type": event_type, **data})
+                encoded = encode(data)
                 id = self._id(owner, timestamp, event_type, encoded)
                 values = (id, owner, event_type, encoded, timestamp)
                 yield ("conversation_events", values)
@@ -245,25 +245,28 @@ class _Reader:
         if role == "assistant":
             self._callers |= {str(call["id"]): str(call["name"]) for call in calls}
             given["toolCallId"] = call_id
-            if calls and text:
-                yield "tool_call_request", {"toolCalls": calls, "messageId": message_id}
+            asked: dict[str, object] = {
+                "type": "tool_call_request",
+                "toolCalls": calls,
+                "messageId": message_id,
+            }
             if calls and not text:
-                members = row.members({"toolCalls": calls, **given})
-                yield "tool_call_request", members
-            else:
-                members = row.members({"finalResponseText": text, **given})
-                yield "final_response", members
-            return
-        given |= {"toolCalls": calls or None, "toolCallId": call_id}
-        if role == "tool":
-            name = row.take("name") or self._callers.get(str(call_id), NOBODY)
-            result = {"toolResult": text, "toolName": name, "isSuccess": True}
-            yield "tool_result_emission", row.members({**result, **given})
-        elif role == "user":
-            yield "user_message", row.members({"text": text, **given})
+                yield "tool_call_request", row.members({**asked, **given})
+                return
+            if calls:
+                yield "tool_call_request", asked
+            said: dict[str, object] = {"finalResponseText": text}
+            event_type = "final_response"
         else:
-            said = {"text": text, "role": role}
-            yield f"{role}_message", row.members({**said, **given})
+            given |= {"toolCalls": calls or None, "toolCallId": call_id}
+            event_type, said = "user_message", {"text": text}
+            if role == "tool":
+                event_type = "tool_result_emission"
+                name = row.take("name") or self._callers.get(str(call_id), NOBODY)
+                said = {"toolResult": text, "toolName": name, "isSuccess": True}
+            elif role != "user":
+                event_type, said = f"{role}_message", {"text": text, "role": role}
+        yield event_type, row.members({"type": event_type, **said, **given})
 
     # Rows and ids --------------------------------------------------------------
 

@@ -2,11 +2,12 @@
 
 from collections import Counter
 from dataclasses import dataclass, fields
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from pyodide_app.storage.adapter import RestorePoint
 
 __all__ = [
+    "ORPHANS",
     "BackupCounts",
     "BackupInspection",
     "BackupKind",
@@ -99,6 +100,10 @@ class ImportReport:
     skipped: BackupCounts
     restore_point: RestorePoint | None
     problems: tuple[BackupProblem, ...]
+
+
+ORPHANS: Final = "{n} conversations are missing; they are made anew for their events"
+"""Told alike before and after, so that a reader knows it again."""
 
 
 class Problems:

@@ -20,7 +20,12 @@ from pyodide_app.storage.adapters.sqlite import ENGINE_PRAGMAS
 from pyodide_app.storage.backup.carrying import ROWS_AT_A_TIME, Plan, carry
 from pyodide_app.storage.backup.fields import NOBODY, encode
 from pyodide_app.storage.backup.records import Record, records_of
-from pyodide_app.storage.backup.report import BackupCounts, BackupKind, Problems
+from pyodide_app.storage.backup.report import (
+    ORPHANS,
+    BackupCounts,
+    BackupKind,
+    Problems,
+)
 from pyodide_app.storage.backup.source import Source
 from pyodide_app.storage.engine import Engine
 from pyodide_app.storage.migrations import migrate
@@ -164,10 +169,7 @@ class _Writer:
         """Make the conversation that an event names and the backup lacks."""
         values = (id, NOBODY, NOBODY, time, time, "{}")
         self._insert("conversations", values)
-        self._problems.add(
-            "orphan_events",
-            "{n} conversations were missing; they are made anew for their events",
-        )
+        self._problems.add("orphan_events", ORPHANS)
 
     def _wrapped(
         self, table: str, values: tuple[SqlValue, ...]
