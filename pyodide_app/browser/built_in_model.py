@@ -28,9 +28,14 @@ class PageModel:
 
     async def availability(self) -> Availability:
         """Return whether it can answer; ``unavailable`` also if there is none."""
-        answer = await self._bridge.callPage(
-            self._tab_id, "languageModel.availability", "null"
-        )
+        from pyodide.ffi import JsException
+
+        try:
+            answer = await self._bridge.callPage(
+                self._tab_id, "languageModel.availability", "null"
+            )
+        except JsException as error:
+            raise as_app_error(error) from error
         return cast("Availability", str(answer))
 
     async def prompt(

@@ -101,7 +101,9 @@ def as_app_error(error: Any) -> PyodideAppError:  # noqa: ANN401  # a JsExceptio
     """Return the error of this package that a JavaScript error stands for."""
     code = getattr(error.js_error, "code", None)
     if isinstance(code, str):
-        return error_from_code(code, str(error.message))
+        detail = getattr(error.js_error, "detail", None)
+        known = _plain(detail) if hasattr(detail, "to_py") else None
+        return error_from_code(code, str(error.message), known)
     return DurabilityError(str(error))
 
 

@@ -45,24 +45,41 @@ export async function prompt(payload, serving) {
   const model = api();
   if (!model) {
     throw new AppError(
-      'provider_offline',
+      'provider',
       'this browser has no built-in model; choose another provider',
+      { retryable: false },
     );
   }
   const controller = new AbortController();
   serving.onCancel(() => controller.abort());
-  const { signal } = controller;
-  const session = await model.create({
-    initialPrompts: messages.slice(0, -1),
-    signal,
-  });
+  try {
+    for await (const piece of answer(model, messages, controller.signal))
+      serving.item(encode(piece));
+  } catch (error) {
+    // A DOMException has no code of ours, and the person can only try again.
+    const { message } = /** @type {Error} */ (error);
+    throw new AppError('provider', `the browser's model failed: ${message}`, {
+      retryable: true,
+    });
+  }
+  return null;
+}
+
+/**
+ * @param {LanguageModelApi} model
+ * @param {{role: string, content: string}[]} messages
+ * @param {AbortSignal} signal
+ */
+async function* answer(model, messages, signal) {
+  const initialPrompts = messages.slice(0, -1);
+  const session = await model.create({ initialPrompts, signal });
   try {
     const question = messages.at(-1)?.content ?? '';
     const reader = session.promptStreaming(question, { signal }).getReader();
     for (;;) {
       const { done, value } = await reader.read();
-      if (done) return null;
-      serving.item(encode(value));
+      if (done) return;
+      yield value;
     }
   } finally {
     session.destroy();
