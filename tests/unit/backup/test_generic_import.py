@@ -37,9 +37,6 @@ RUNS_LATER = {
     "view": "CREATE VIEW seen AS SELECT text FROM note",
     "virtual table": "CREATE VIRTUAL TABLE words USING fts5 (text)",
     "table": "CREATE TABLE computed (x DEFAULT (load_extension('x')))",
-    "index": "CREATE TABLE t (x); PRAGMA writable_schema = ON;"
-    "INSERT INTO sqlite_master VALUES ('index', 'i', 't', 0,"
-    " 'CREATE INDEX i ON t (load_extension(x))')",
 }
 
 
@@ -172,3 +169,16 @@ async def test_the_state_before_can_be_had_back(storage, build):
     await storage.restore(point.id)
 
     assert await storage.conversations.get("live") is not None
+
+
+async def test_a_database_in_memory_becomes_what_the_file_is(memory, build):
+    """Its encoding, too, which a connection cannot change."""
+    file = build(f"PRAGMA encoding = 'UTF-16be'; {EVERYTHING}").read_bytes()
+
+    await memory.adapter.import_database(file)
+    await memory.adapter.run("INSERT INTO note (text) VALUES ('héllo 日本')")
+
+    found = await memory.adapter.all("SELECT text FROM note ORDER BY id")
+    assert [row["text"] for row in found] == ["buy milk", "", "héllo 日本"]
+    encoding = await memory.adapter.get("PRAGMA encoding")
+    assert encoding == {"encoding": "UTF-16be"}
