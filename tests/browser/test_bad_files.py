@@ -157,5 +157,7 @@ def test_text_that_is_not_utf_8_comes_in_and_is_named(context, open_app, tmp_pat
     dialog.get_by_role("button", name="Import", exact=True).click()
 
     expect(dialog.get_by_role("heading")).to_have_text("Imported")
-    expect(dialog).to_contain_text("25 texts of sessions.display_name are not valid UTF-8")
+    expect(dialog).to_contain_text(
+        "25 texts of sessions.display_name are not valid UTF-8"
+    )
     expect(dialog).to_contain_text("Sessions25 added")
