@@ -21,7 +21,7 @@ from pyodide_app.storage.schema import MIGRATIONS
 
 __all__ = ["ROWS_AT_A_TIME", "Plan", "carry", "made_by_us", "plan_all", "plan_others"]
 
-ROWS_AT_A_TIME = 500
+ROWS_AT_A_TIME = 200
 """Between two moments in which other tasks may run."""
 
 _SECONDS = 60.0

@@ -209,12 +209,13 @@ class Source:
 
     def has_rowids(self, table: str) -> bool:
         """Return whether the rows of *table* have numbers that can be asked for."""
-        rows = self._engine.all(
-            "SELECT wr FROM pragma_table_list WHERE schema = 'main' AND name = ?",
-            (table,),
-        )
-        has_number = bool(rows) and not rows[0]["wr"]
-        return has_number and "rowid" not in map(str.lower, self.tables[table])
+        if "rowid" in map(str.lower, self.tables[table]):
+            return False
+        try:
+            self._engine.check(f"SELECT rowid FROM {quote_identifier(table)}")
+        except SqlError:
+            return False
+        return True
 
     def sequences(self) -> Iterator[tuple[str, int]]:
         """Yield the last number of each table that has AUTOINCREMENT."""
@@ -284,20 +285,19 @@ class Source:
         )
 
     def _tables(self) -> Mapping[str, tuple[str, ...]]:
-        names = self._engine.all(
-            "SELECT name FROM pragma_table_list "
-            "WHERE schema = 'main' AND type IN ('table', 'shadow')"
-        )
+        # Not from pragma_table_list: it compiles every view, each time.
         tables = {}
-        for row in names:
-            name = str(row["name"])
-            if name.lower() in self.shadows or name.lower().startswith("sqlite_"):
+        for found in self.objects:
+            name = found.name.lower()
+            if found.type != "table" or name in self.shadows:
                 continue
             # 2 and 3 are generated columns.
             columns = self._engine.all(
-                "SELECT name FROM pragma_table_xinfo(?) WHERE hidden = 0", (name,)
+                "SELECT name FROM pragma_table_xinfo(?) WHERE hidden = 0",
+                (found.name,),
             )
-            tables[name] = tuple(str(column["name"]) for column in columns)
+            if columns and not name.startswith("sqlite_"):
+                tables[found.name] = tuple(str(column["name"]) for column in columns)
         return tables
 
 
