@@ -1,5 +1,6 @@
 """Storage for an agent runtime in one call."""
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -177,7 +178,9 @@ class AgentOSStorage:
         """Return what a backup holds and whether it can be imported."""
         from pyodide_app.storage.backup import ainspect_backup
 
-        return await ainspect_backup(data, scratch=self.adapter.scratch_path)
+        return await ainspect_backup(
+            data, scratch=self.adapter.scratch_path, limit=self._largest_backup
+        )
 
     async def import_database(
         self,
@@ -206,7 +209,15 @@ class AgentOSStorage:
             mode=mode,
             keep_restore_point=keep_restore_point,
             progress=progress,
+            limit=self._largest_backup,
         )
+
+    @property
+    def _largest_backup(self) -> int:
+        """Bytes. What a browser takes has to fit into its memory."""
+        from pyodide_app.storage.backup import LARGEST_BACKUP
+
+        return sys.maxsize if self.adapter.kind == "native" else LARGEST_BACKUP
 
     async def keep_restore_point(self, reason: str) -> RestorePoint:
         """Keep a durable copy of the database as of the last commit."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from pyodide_app.errors import BackupDamagedError, BackupUnsafeError, SqlError
 from pyodide_app.storage.adapter import StorageAdapter
 from pyodide_app.storage.backup.carrying import made_by_us, plan_all
+from pyodide_app.storage.backup.header import LARGEST_BACKUP
 from pyodide_app.storage.backup.opening import BackupFile, plain_file
 from pyodide_app.storage.backup.report import Problems
 from pyodide_app.storage.backup.source import Source
@@ -19,7 +20,11 @@ __all__ = ["replace_with_backup"]
 
 
 async def replace_with_backup(
-    adapter: StorageAdapter, source: BackupFile, *, trust_schema: bool = False
+    adapter: StorageAdapter,
+    source: BackupFile,
+    *,
+    trust_schema: bool = False,
+    limit: int = LARGEST_BACKUP,
 ) -> None:
     """Make the database equal any sound SQLite file.
 
@@ -32,13 +37,14 @@ async def replace_with_backup(
         adapter: Whose database it is.
         source: The file's content, or its path.
         trust_schema: Take all of it.
+        limit: The largest size that is accepted, in bytes.
 
     Raises:
         BackupError: It is refused; the database is untouched.
         DurabilityError: It could not be made durable; the database is as it was.
     """
     scratch = adapter.scratch_path
-    with plain_file(source, scratch=scratch, always_copy=True) as copy:
+    with plain_file(source, scratch=scratch, limit=limit, always_copy=True) as copy:
         with contextlib.closing(Source(str(copy), Problems())) as file:
             if file.integrity != "ok":
                 raise BackupDamagedError([file.integrity])

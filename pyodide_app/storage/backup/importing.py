@@ -6,6 +6,7 @@ from typing import Literal, Protocol
 
 from pyodide_app.storage.adapter import StorageAdapter
 from pyodide_app.storage.backup.carrying import plan_others
+from pyodide_app.storage.backup.header import LARGEST_BACKUP
 from pyodide_app.storage.backup.merging import merge_staged
 from pyodide_app.storage.backup.opening import BackupFile, opened
 from pyodide_app.storage.backup.records import CONSUMED, kind_of
@@ -36,6 +37,7 @@ async def import_backup(
     mode: Literal["replace", "merge"] = "replace",
     keep_restore_point: bool = True,
     progress: Progress | None = None,
+    limit: int = LARGEST_BACKUP,
 ) -> ImportReport:
     """Take over a backup.
 
@@ -48,6 +50,7 @@ async def import_backup(
         mode: See above.
         keep_restore_point: Keep the state before, so that this can be undone.
         progress: Told the phase (``check``, ``copy``, ``save``) and a fraction.
+        limit: The largest size that is accepted, in bytes.
 
     Raises:
         BackupError: It is refused; the live database is untouched.
@@ -60,7 +63,8 @@ async def import_backup(
     adapter, tell, problems = storage.adapter, progress or no_progress, Problems()
     staged = adapter.scratch_path("import.db")
     tell("check", 0.0)
-    with opened(source, problems, scratch=adapter.scratch_path) as file:
+    scratch = adapter.scratch_path
+    with opened(source, problems, scratch=scratch, limit=limit) as file:
         kind = kind_of(file)
         plan = plan_others(kind, file, CONSUMED[kind])
         if mode == "merge":

@@ -7,6 +7,7 @@ from collections.abc import Generator
 from typing import cast
 
 from pyodide_app.storage.backup.carrying import ROWS_AT_A_TIME, plan_others
+from pyodide_app.storage.backup.header import LARGEST_BACKUP
 from pyodide_app.storage.backup.opening import BackupFile, ScratchPath, opened
 from pyodide_app.storage.backup.records import (
     CONSUMED,
@@ -28,7 +29,10 @@ __all__ = ["ainspect_backup", "inspect_backup"]
 
 
 def inspect_backup(
-    source: BackupFile, *, scratch: ScratchPath | None = None
+    source: BackupFile,
+    *,
+    scratch: ScratchPath | None = None,
+    limit: int = LARGEST_BACKUP,
 ) -> BackupInspection:
     """Return what a backup holds. Nothing is changed, and nothing in it runs.
 
@@ -37,11 +41,12 @@ def inspect_backup(
     Args:
         source: The file's content, or its path.
         scratch: Where a copy may be made; default: the system's temporary folder.
+        limit: The largest size that is accepted, in bytes.
 
     Raises:
         BackupError: It cannot be imported; the error says why.
     """
-    looking = _look(source, scratch)
+    looking = _look(source, scratch, limit)
     while True:
         try:
             next(looking)
@@ -50,10 +55,13 @@ def inspect_backup(
 
 
 async def ainspect_backup(
-    source: BackupFile, *, scratch: ScratchPath | None = None
+    source: BackupFile,
+    *,
+    scratch: ScratchPath | None = None,
+    limit: int = LARGEST_BACKUP,
 ) -> BackupInspection:
     """Return what `inspect_backup` does, and let other tasks run meanwhile."""
-    looking = _look(source, scratch)
+    looking = _look(source, scratch, limit)
     with contextlib.closing(looking):
         while True:
             try:
@@ -64,11 +72,11 @@ async def ainspect_backup(
 
 
 def _look(
-    source: BackupFile, scratch: ScratchPath | None
+    source: BackupFile, scratch: ScratchPath | None, limit: int
 ) -> Generator[None, None, BackupInspection]:
     """Return what a backup holds; yield whenever others may run."""
     problems = Problems()
-    with opened(source, problems, scratch=scratch) as file:
+    with opened(source, problems, scratch=scratch, limit=limit) as file:
         kind = kind_of(file)
         plan = plan_others(kind, file, CONSUMED[kind])
         others = (file.rows(table.name) for table in plan.tables)
