@@ -61,7 +61,9 @@ def _is_common(word: str) -> bool:
 
 
 def _folded(text: str) -> str:
+    # Spreading can bring out capitals ("℠" is "SM"), and folding what spreads.
     spread = unicodedata.normalize("NFKD", text.casefold())
+    spread = unicodedata.normalize("NFKD", spread.casefold())
     return "".join(c for c in spread if not unicodedata.combining(c))
 
 
