@@ -57,10 +57,8 @@ export async function readStored(store) {
     .at(-1);
   if (newest) await readImages(store, folder, newest);
   const reader = new LogReader(newest?.next ?? START);
-  for await (const [key, bytes] of store.log([
-    reader.next.epoch,
-    reader.next.seq,
-  ])) {
+  const { epoch, seq } = reader.next;
+  for (const [key, bytes] of await store.log([epoch, seq])) {
     const record = reader.take(key, bytes);
     if (record) folder.load(record);
   }

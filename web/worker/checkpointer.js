@@ -290,11 +290,11 @@ export class Checkpointer {
 
   /**
    * @param {number} key
-   * @param {Uint8Array} bytes
+   * @param {Uint8Array<ArrayBuffer>} bytes
    */
   async #addSegment(key, bytes) {
     try {
-      await this.#store.addExtents([[key, bytes]], { strict: true });
+      await this.#store.addExtent(key, bytes, { strict: true });
     } catch (error) {
       if (!(error instanceof StoreError) || error.code !== 'collision') {
         throw error;

@@ -14,6 +14,9 @@
  *         on as if nothing had happened, is how data are lost silently.
  * Rule 4: what deletes or publishes looks, in the same transaction, whether
  *         another host has fenced this one. A record needs no look: it collides.
+ * Rule 5: extents are stored as Blobs, which are read 2 to 3 times as fast as
+ *         byte arrays (96 MiB: 85 for 225 ms in Chromium, 175 for 400 in
+ *         Firefox). A browser that stores none gets byte arrays; both are read.
  *
  * The same module runs in the host and, for the tail, in the page.
  */
@@ -41,9 +44,6 @@
 
 const SCHEMA_VERSION = 1;
 
-/** Records read at once: a few KiB each as a rule, and the log is bounded. */
-const RECORDS_AT_ONCE = 256;
-
 /** In milliseconds; an older tab that does not let go is then named. */
 const BLOCKED_AFTER = 3000;
 
@@ -51,7 +51,7 @@ const BLOCKED_AFTER = 3000;
 export class StoreError extends Error {
   /**
    * @param {'collision' | 'quota_exceeded' | 'store_unavailable' |
-   *   'store_lost' | 'store_too_new' | 'writer_fenced'} code
+   *   'store_lost' | 'store_too_new' | 'unsupported' | 'writer_fenced'} code
    * @param {string} message
    * @param {unknown} [cause]
    */
@@ -79,15 +79,20 @@ export class PageStore {
   #factory;
   #keyRange;
 
+  /** Undefined once the browser has refused one. @type {typeof Blob | undefined} */
+  #blob;
+
   /**
    * @param {string} name  Of the IndexedDB database.
-   * @param {{indexedDB?: IDBFactory, IDBKeyRange?: typeof IDBKeyRange}} [platform]
+   * @param {{indexedDB?: IDBFactory, IDBKeyRange?: typeof IDBKeyRange,
+   *   Blob?: typeof Blob}} [platform]
    *   Tests hand in their own.
    */
   constructor(name, platform = globalThis) {
     this.#name = name;
     this.#factory = platform.indexedDB;
     this.#keyRange = platform.IDBKeyRange;
+    this.#blob = platform.Blob;
   }
 
   /**
@@ -96,30 +101,32 @@ export class PageStore {
    * @returns {Promise<{id: number, bytes: Uint8Array}[]>}
    */
   async checkpoints() {
-    const { keys, values } = await this.#readAll('checkpoints', null);
+    const { keys, values } = await this.#readAll('checkpoints');
     return keys.map((id, i) => ({ id: Number(id), bytes: asBytes(values[i]) }));
   }
 
   /**
-   * The log in order, from a key on.
+   * The log in order, from a key on. A cursor reads records of a few KiB as fast
+   * as `getAll` in Chromium and twice as fast in Firefox: both send ahead.
    *
    * @param {LogKey} from
-   * @returns {AsyncGenerator<[LogKey, Uint8Array]>}
+   * @returns {Promise<[LogKey, Uint8Array][]>}
    */
-  async *log(from) {
-    let range = this.#range().lowerBound(from);
-    for (;;) {
-      const { keys, values } = await this.#readAll(
-        'log',
-        range,
-        RECORDS_AT_ONCE,
-      );
-      for (const [i, key] of keys.entries()) {
-        yield [/** @type {LogKey} */ (key), asBytes(values[i])];
-      }
-      if (keys.length < RECORDS_AT_ONCE) return;
-      range = this.#range().lowerBound(keys.at(-1), true);
-    }
+  log(from) {
+    return this.#transact('log', 'readonly', (tx) => {
+      /** @type {[LogKey, Uint8Array][]} */
+      const records = [];
+      const range = this.#range().lowerBound(from);
+      const request = tx.objectStore('log').openCursor(range);
+      request.onsuccess = () => {
+        const cursor = request.result;
+        if (!cursor) return;
+        const key = /** @type {LogKey} */ (cursor.key);
+        records.push([key, asBytes(cursor.value)]);
+        cursor.continue();
+      };
+      return records;
+    });
   }
 
   /**
@@ -130,7 +137,9 @@ export class PageStore {
     const requests = await this.#transact('extents', 'readonly', (tx) =>
       keys.map((key) => tx.objectStore('extents').get(key)),
     );
-    return requests.map(({ result }) => result && asBytes(result));
+    return Promise.all(
+      requests.map(({ result }) => result && bytesOfExtent(result)),
+    );
   }
 
   /** @returns {Promise<number[]>} Ascending. */
@@ -165,21 +174,28 @@ export class PageStore {
   }
 
   /**
-   * Write extents that no checkpoint lists yet. Not atomic, and need not be.
+   * Write an extent that no checkpoint lists yet.
    *
-   * @param {[key: number, bytes: Uint8Array][]} extents
+   * @param {number} key
+   * @param {Uint8Array<ArrayBuffer>} bytes
    * @param {WriteOptions} [options]
+   * @throws {StoreError} 'collision' if the key is taken.
    */
-  async addExtents(extents, options) {
-    await this.#transact(
-      'extents',
-      'readwrite',
-      (tx) => {
-        const store = tx.objectStore('extents');
-        return extents.map(([key, bytes]) => store.add(bytes, key));
-      },
-      options,
-    );
+  async addExtent(key, bytes, options) {
+    if (this.#blob) {
+      const blob = new this.#blob([bytes]);
+      try {
+        await this.#addOne('extents', key, blob, options);
+        return;
+      } catch (error) {
+        const { code } = /** @type {StoreError} */ (error);
+        // Either may be about the Blob: the next try does without.
+        const mayBeRefused = code === 'unsupported' || code === 'store_lost';
+        if (mayBeRefused) this.#blob = undefined;
+        if (code !== 'unsupported') throw error;
+      }
+    }
+    await this.#addOne('extents', key, bytes, options);
   }
 
   /**
@@ -285,7 +301,7 @@ export class PageStore {
 
   /** @returns {Promise<RestorePointRow[]>} Newest first. */
   async restorePoints() {
-    const { values } = await this.#readAll('restore_points', null);
+    const { values } = await this.#readAll('restore_points');
     const rows = /** @type {RestorePointRow[]} */ (values);
     return rows.sort((a, b) => b.createdAt - a.createdAt);
   }
@@ -399,22 +415,20 @@ export class PageStore {
 
   /**
    * @param {string} store
-   * @param {IDBKeyRange | null} range
-   * @param {number} [count]
    */
-  async #readAll(store, range, count) {
-    const [keys, values] = await this.#transact(store, 'readonly', (tx) => [
-      tx.objectStore(store).getAllKeys(range, count),
-      tx.objectStore(store).getAll(range, count),
-    ]);
+  async #readAll(store) {
+    const { keys, values } = await this.#transact(store, 'readonly', (tx) => ({
+      keys: tx.objectStore(store).getAllKeys(),
+      values: tx.objectStore(store).getAll(),
+    }));
     return {
-      keys: /** @type {IDBValidKey[]} */ (keys?.result),
-      values: /** @type {unknown[]} */ (values?.result),
+      keys: keys.result,
+      values: /** @type {unknown[]} */ (values.result),
     };
   }
 
   /**
-   * @template {IDBRequest | IDBRequest[]} R
+   * @template R
    * @param {string | string[]} stores
    * @param {IDBTransactionMode} mode
    * @param {(tx: IDBTransaction) => R} work
@@ -433,7 +447,7 @@ export class PageStore {
   }
 
   /**
-   * @template {IDBRequest | IDBRequest[]} R
+   * @template R
    * @param {string | string[]} stores
    * @param {IDBTransactionMode} mode
    * @param {(tx: IDBTransaction) => R} work
@@ -550,6 +564,10 @@ function translate(error) {
       error,
     );
   }
+  if (name === 'DataCloneError') {
+    const why = 'the browser stores no value of this kind';
+    return new StoreError('unsupported', why, error);
+  }
   return new StoreError('store_lost', `IndexedDB failed: ${message}`, error);
 }
 
@@ -571,6 +589,24 @@ function translateOpen(error) {
           'allow this site to store data',
         error,
       );
+}
+
+/**
+ * @param {unknown} value  As stored.
+ * @throws {StoreError} 'store_lost' if the browser does not hand it out.
+ */
+async function bytesOfExtent(value) {
+  if (!isBlob(value)) return asBytes(value);
+  try {
+    return new Uint8Array(await value.arrayBuffer());
+  } catch (error) {
+    throw translate(error);
+  }
+}
+
+/** @param {any} value @returns {value is Blob} */
+function isBlob(value) {
+  return typeof value?.arrayBuffer === 'function';
 }
 
 /** @param {unknown} value  As stored: a byte array, or the buffer of one. */

@@ -60,6 +60,16 @@ const AT_ONCE = 4;
  */
 
 /**
+ * @typedef {object} Base  What the log builds on.
+ * @property {number} id  Of the checkpoint; 0 if there is none.
+ * @property {Checkpoint} checkpoint
+ * @property {Images} images
+ * @property {[LogKey, Uint8Array][]} log  Behind it, not verified yet.
+ */
+
+/** @typedef {{store: 'log' | 'checkpoints', key: any, reason: string}} Failure */
+
+/**
  * @typedef {object} Piece  Of a segment.
  * @property {string} path
  * @property {PagedFile} file
@@ -84,33 +94,17 @@ const EMPTY = {
  *   meanwhile: to be called again, with an empty folder.
  */
 export async function recover(store, folder, { now, onProgress = () => {} }) {
-  /** @type {{store: 'log' | 'checkpoints', key: any, reason: string}[]} */
+  /** @type {Failure[]} */
   const failed = [];
   const stored = await store.checkpoints();
-  /** @type {Images} */
-  const nothing = { extents: new Map(), segments: new Map() };
-  let base = { id: 0, checkpoint: EMPTY, images: nothing };
-  for (const { id, bytes } of [...stored].reverse()) {
-    const checkpoint = decodeCheckpoint(bytes);
-    const problem =
-      typeof checkpoint === 'string'
-        ? checkpoint
-        : await loadImages(store, folder, checkpoint, onProgress);
-    if (typeof checkpoint !== 'string' && typeof problem !== 'string') {
-      base = { id, checkpoint, images: problem };
-      break;
-    }
-    folder.clear();
-    failed.push({ store: 'checkpoints', key: id, reason: String(problem) });
-  }
-  if (stored.length > 0 && base.id === 0) {
+  const base = await loadBase(store, folder, stored, { failed, onProgress });
+  if (!base) {
     await assertUnchanged(store, stored);
     throw damaged(failed);
   }
 
   const reader = new LogReader(base.checkpoint.next);
-  const { epoch, seq } = reader.next;
-  for await (const [key, bytes] of store.log([epoch, seq])) {
+  for (const [key, bytes] of base.log) {
     const record = reader.take(key, bytes);
     if (record) folder.load(record);
   }
@@ -123,7 +117,8 @@ export async function recover(store, folder, { now, onProgress = () => {} }) {
   await store.setAside(failed, now());
   reader.damaged = [];
   const isFenced = await fence(store, folder, reader, now);
-  await assertUnchanged(store, stored);
+  const left = stored.filter(({ id }) => id <= base.id);
+  await assertUnchanged(store, left);
   onProgress(1);
   return {
     next: reader.next,
@@ -142,6 +137,38 @@ export async function recover(store, folder, { now, onProgress = () => {} }) {
       problems: failed.map(describe),
     },
   };
+}
+
+/**
+ * @param {PageStore} store
+ * @param {PagedFolder} folder
+ * @param {{id: number, bytes: Uint8Array}[]} stored  Checkpoints, oldest first.
+ * @param {{failed: Failure[], onProgress: (fraction: number) => void}} report
+ *   Gets those that do not verify.
+ * @returns {Promise<Base | null>} Null if there are some and none verifies.
+ */
+async function loadBase(store, folder, stored, { failed, onProgress }) {
+  /** @param {number} id @param {Checkpoint} checkpoint */
+  const load = async (id, checkpoint) => {
+    const { epoch, seq } = checkpoint.next;
+    const [images, log] = await Promise.all([
+      loadImages(store, folder, checkpoint, onProgress),
+      store.log([epoch, seq]),
+    ]);
+    return typeof images === 'string'
+      ? images
+      : { id, checkpoint, images, log };
+  };
+  for (const { id, bytes } of [...stored].reverse()) {
+    const checkpoint = decodeCheckpoint(bytes);
+    const base =
+      typeof checkpoint === 'string' ? checkpoint : await load(id, checkpoint);
+    if (typeof base !== 'string') return base;
+    folder.clear();
+    failed.push({ store: 'checkpoints', key: id, reason: base });
+  }
+  if (stored.length > 0) return null;
+  return /** @type {Promise<Base>} */ (load(0, EMPTY));
 }
 
 /**

@@ -28,13 +28,7 @@ const openVolume = (name) =>
   });
 
 const boot = async () => {
-  pyodide = await bootPyodide(() => {});
-  return pyodide;
-};
-
-const attach = async () => {
-  mountVolume(pyodide, volume);
-  await createPythonDispatch(pyodide, volume, {});
+  pyodide ??= await bootPyodide(() => {});
 };
 
 const load = async () => {
@@ -44,6 +38,14 @@ const load = async () => {
   side = names.get('Side')(workload);
 };
 
+const start = async (database, durability) => {
+  [volume] = await Promise.all([openVolume(database), boot()]);
+  mountVolume(pyodide, volume);
+  await createPythonDispatch(pyodide, volume, {});
+  if (!side) await load();
+  await inPython('open', { durability });
+};
+
 const inPython = async (method, args) =>
   JSON.parse(await side.call(method, JSON.stringify(args)));
 
@@ -51,22 +53,22 @@ const withRows = async (method, args) =>
   inPython(method, { ...args, rows: await text('/bench/data/rows.json') });
 
 const methods = {
-  /** With `warm`, Python runs before the clock does. */
+  /**
+   * Open, and answer a first query. With `warm`, the host has done so with
+   * another database before the clock starts, as the original has.
+   */
   async start({ database, warm, durability }) {
     await sources;
     if (warm) {
-      await boot();
-      await load();
+      await start(`${database}-warm`, durability);
+      await methods.close();
+      for (const folder of [volume.root, volume.scratch]) {
+        pyodide.FS.unmount(folder);
+      }
     }
     const began = performance.now();
-    if (warm) volume = await openVolume(database);
-    else [volume] = await Promise.all([openVolume(database), boot()]);
-    const opened = performance.now();
-    await attach();
-    if (!side) await load();
-    await inPython('open', { durability });
-    const ended = performance.now();
-    return { ms: ended - began, volumeMs: opened - began };
+    await start(database, durability);
+    return { ms: performance.now() - began };
   },
 
   async update(args) {

@@ -524,6 +524,22 @@ class FakeObjectStore {
     );
   }
 
+  /** @param {Key | FakeKeyRange | null} [query] */
+  openCursor(query) {
+    let index = 0;
+    const request = this.#ask('openCursor', () => {
+      const row = this.#rows(query)[index];
+      if (!row) return null;
+      const [key, value] = row.map(cloneOf);
+      const next = () => {
+        index++;
+        this.#transaction.ask(request);
+      };
+      return { key, value, continue: next };
+    });
+    return request;
+  }
+
   /**
    * @param {Key | FakeKeyRange | null} [query]
    * @param {number} [count]
@@ -548,6 +564,9 @@ class FakeObjectStore {
     this.#mustWrite();
     if (key !== undefined) compareKeys(key, key);
     const clone = cloneOf(value);
+    if (value instanceof FakeBlob && !this.#transaction.world.storesBlobs) {
+      throw exception('DataCloneError');
+    }
     return this.#ask(operation, () => {
       const stored = this.#stored;
       if (key === undefined && !stored.autoIncrement) {
@@ -596,6 +615,19 @@ class FakeObjectStore {
    */
   #ask(operation, work) {
     return this.#transaction.ask(new FakeRequest(work, operation));
+  }
+}
+
+/** Bytes that are handed out later. `slice` makes another one. */
+export class FakeBlob extends Uint8Array {
+  /** @param {number | Uint8Array[]} parts  A length, or what it consists of. */
+  constructor(parts) {
+    if (typeof parts === 'number') super(parts);
+    else super(parts.flatMap((part) => [...part]));
+  }
+
+  async arrayBuffer() {
+    return new Uint8Array(this).buffer;
   }
 }
 

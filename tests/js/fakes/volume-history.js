@@ -100,6 +100,7 @@ export class VolumeHistory {
   async run() {
     const { steps = 40, hasFaults, hasQuota } = this.options;
     this.world.commitsInSpiteOfErrors = this.random.chance(0.5);
+    this.world.storesBlobs = this.random.chance(0.8);
     if (hasFaults) this.world.faults = (...place) => this.#fault(...place);
     if (hasQuota && this.random.chance(0.5)) this.world.quotaPoint = 'commit';
     await this.#open();

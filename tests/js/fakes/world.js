@@ -11,7 +11,7 @@
  */
 
 import { Disk } from './disk.js';
-import { FakeFactory } from './indexeddb.js';
+import { FakeBlob, FakeFactory } from './indexeddb.js';
 import { FakeKeyRange } from './keys.js';
 import { Random } from './random.js';
 
@@ -52,6 +52,9 @@ export class World {
   /** After an explicit commit() a failed request that is not the last is lost
    * and the rest is stored, as in Firefox 153. */
   commitsInSpiteOfErrors = false;
+
+  /** False as in a private window of an older Safari. */
+  storesBlobs = true;
 
   /** Steps of the browser so far; see `cutAt`. */
   steps = 0;
@@ -239,6 +242,7 @@ export class Process {
     this.name = name;
     this.indexedDB = /** @type {any} */ (new FakeFactory(world, this));
     this.IDBKeyRange = /** @type {any} */ (FakeKeyRange);
+    this.Blob = /** @type {any} */ (FakeBlob);
     this.clock = {
       now: () => world.now,
       sleep: (/** @type {number} */ ms) =>

@@ -1,0 +1,707 @@
+/** What the volume promises, case by case. Each fault found became one of these. */
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { RECORD_FORMAT, seal } from '../../web/core/page-record.js';
+import { PAGE_SIZE } from '../../web/core/paged-file.js';
+import { FakeBlob } from './fakes/indexeddb.js';
+import { contentOf, DATABASE, Machine, sameContent } from './fakes/machine.js';
+
+/** @import { Host } from './fakes/machine.js' */
+/** @import { World } from './fakes/world.js' */
+
+const MAGIC = Uint8Array.of(0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7);
+
+async function started(seed = 1) {
+  const machine = new Machine(seed);
+  const host = await machine.open();
+  return { machine, world: machine.world, host };
+}
+
+/**
+ * One commit: a file of *pages* pages full of *value*.
+ *
+ * @param {Host} host
+ * @param {number} value
+ */
+function commit(host, value, { path = 'a.db', pages = 1 } = {}) {
+  const { folder } = host.opened;
+  const file = folder.find(path) ?? folder.create(path);
+  const bytes = new Uint8Array(pages * PAGE_SIZE).fill(value);
+  folder.write(path, file, bytes, 0);
+}
+
+/**
+ * @param {Host} host
+ * @param {string} [path]
+ */
+function valueOf(host, path = 'a.db') {
+  return contentOf(host.opened).get(path)?.[0];
+}
+
+/** @param {World} world @param {Host} host @param {boolean} [strict] */
+function flush(world, host, strict = false) {
+  return world.until(host.opened.flush(strict));
+}
+
+/**
+ * The browser is killed, and started again.
+ *
+ * @param {Machine} machine
+ */
+function reopened(machine) {
+  machine.world.killBrowser();
+  return machine.open();
+}
+
+/** @param {string} code */
+function coded(code) {
+  return (/** @type {any} */ error) => {
+    assert.equal(error.code, code, error.message);
+    return true;
+  };
+}
+
+/** @param {Machine} machine @param {string} store */
+function stored(machine, store) {
+  return /** @type {[any, any][]} */ (machine.disk.rows(DATABASE, store));
+}
+
+/**
+ * Flip a bit of the last stored value, or of another one.
+ *
+ * @param {Machine} machine
+ * @param {string} store
+ */
+function damage(machine, store, index = -1) {
+  const [key, value] = /** @type {[any, Uint8Array]} */ (
+    stored(machine, store).at(index)
+  );
+  const bytes = value.slice();
+  bytes[60] = (bytes[60] ?? 0) ^ 1;
+  machine.disk.tamper(DATABASE, store, key, bytes.slice(0, value.length));
+}
+
+/** @param {World} world  Whatever deletes fails from now on. */
+function failDeletions(world) {
+  world.faults = (point, { operation }) =>
+    point === 'request' && operation === 'delete' ? 'QuotaExceededError' : null;
+}
+
+test('what was flushed is there after the browser was killed', async () => {
+  const { machine, world, host } = await started();
+  commit(host, 1);
+  await flush(world, host);
+  commit(host, 2);
+
+  assert.equal(valueOf(await reopened(machine)), 1);
+});
+
+test('what was flushed strictly is there after the power went', async () => {
+  const { machine, world, host } = await started();
+  commit(host, 1);
+  await flush(world, host, true);
+  commit(host, 2);
+  await flush(world, host);
+
+  world.losePower();
+
+  assert.ok([1, 2].includes(valueOf(await machine.open()) ?? 0));
+});
+
+test('a commit is flushed by itself within the interval of its file', async () => {
+  const { world, host } = await started();
+  host.opened.setAutosave('/persist/slow.db', 5000);
+  host.opened.setAutosave('/persist/never.db', -1);
+
+  commit(host, 1, { path: 'never.db' });
+  await world.pass(60_000);
+  assert.equal(host.opened.summary().durableSeq, 0);
+  commit(host, 1, { path: 'slow.db' });
+  await world.pass(4900);
+  assert.equal(host.opened.summary().durableSeq, 0);
+  await world.pass(200);
+
+  const { durableSeq, committedSeq } = host.opened.summary();
+  assert.equal(durableSeq, committedSeq);
+});
+
+test('a store that is emptied while it is open is filled again', async () => {
+  const { machine, world, host } = await started();
+  commit(host, 1);
+  await flush(world, host);
+
+  world.wipe();
+  await world.pass(100);
+
+  assert.equal(valueOf(await reopened(machine)), 1);
+});
+
+test('a commit behind an emptied store brings back all before it', async () => {
+  const { machine, world, host } = await started();
+  commit(host, 1, { path: 'a.db' });
+  await flush(world, host);
+
+  world.wipe();
+  await world.pass(1);
+  commit(host, 2, { path: 'b.db' });
+  await flush(world, host);
+
+  const again = await reopened(machine);
+  assert.equal(valueOf(again, 'a.db'), 1);
+  assert.equal(valueOf(again, 'b.db'), 2);
+});
+
+test('a tail in an emptied store is not taken for a log', async () => {
+  const { machine, world, host } = await started();
+  commit(host, 1);
+  await flush(world, host);
+  commit(host, 2);
+  world.quota = 0;
+  const failed = host.opened.flush(false);
+  await assert.rejects(world.until(failed), coded('quota_exceeded'));
+  world.quota = Infinity;
+
+  world.wipe();
+  host.writeTail();
+  await world.pass(10_000);
+
+  assert.equal(valueOf(await reopened(machine)), 2);
+});
+
+test('without space nothing is acknowledged, and it goes on by itself', async () => {
+  const { machine, world, host } = await started();
+  world.quota = world.disk.usage + 1000;
+  commit(host, 1);
+  await assert.rejects(flush(world, host), coded('quota_exceeded'));
+  commit(host, 2);
+  await assert.rejects(flush(world, host), coded('quota_exceeded'));
+  assert.equal(host.opened.summary().lastErrorCode, 'quota_exceeded');
+  assert.equal(host.opened.summary().durableSeq, 0);
+  assert.equal(valueOf(host), 2);
+
+  world.quota = Infinity;
+  await world.pass(11_000);
+
+  const { durableSeq, committedSeq, lastError } = host.opened.summary();
+  assert.equal(durableSeq, committedSeq);
+  assert.equal(lastError, null);
+  assert.equal(valueOf(await reopened(machine)), 2);
+});
+
+test('a store with no space left can still be opened and read', async () => {
+  const { machine, world, host } = await started();
+  commit(host, 1);
+  await flush(world, host);
+  world.quota = 0;
+
+  const again = await reopened(machine);
+  assert.equal(valueOf(again), 1);
+  commit(again, 2);
+  await assert.rejects(flush(world, again), coded('quota_exceeded'));
+  world.quota = Infinity;
+  await flush(world, again);
+
+  assert.equal(valueOf(await reopened(machine)), 2);
+});
+
+test('a checkpoint that finds no space leaves nothing behind', async () => {
+  const { machine, world, host } = await started();
+  for (let i = 0; i < 9; i++) {
+    commit(host, i, { pages: 3 });
+    await flush(world, host);
+  }
+  const before = machine.count('extents');
+  world.faults = (point, { transaction }) =>
+    point === 'request' && transaction?.stores.includes('checkpoints')
+      ? 'QuotaExceededError'
+      : null;
+  commit(host, 100, { pages: 9 });
+  await flush(world, host);
+  world.faults = () => null;
+  await world.pass(1000);
+
+  assert.ok(machine.count('extents') <= before + 1);
+  assert.equal(valueOf(await reopened(machine)), 100);
+});
+
+test('strict is not acknowledged for a tail that a page stored relaxed', async () => {
+  const { machine, world, host } = await started();
+  commit(host, 1);
+  await flush(world, host, true);
+  commit(host, 2);
+  world.faults = (point, { process }) =>
+    point === 'request' && process === host.worker ? 'UnknownError' : null;
+  host.opened.flush(false).catch(() => {});
+  await world.pass(150);
+  host.writeTail();
+  await world.pass(10);
+  world.faults = () => null;
+  await flush(world, host, true);
+
+  // Every relaxed commit is lost.
+  world.random.below = () => 0;
+  world.losePower();
+
+  assert.equal(valueOf(await machine.open()), 2);
+});
+
+test('strict is not acknowledged for what the host before stored relaxed', async () => {
+  const { machine, world, host } = await started();
+  commit(host, 1);
+  await flush(world, host);
+  const second = await reopened(machine);
+  await flush(world, second, true);
+
+  world.random.below = () => 0;
+  world.losePower();
+
+  assert.equal(valueOf(await machine.open()), 1);
+});
+
+test('a tail counts for the next host, and later writing of it is harmless', async () => {
+  const { machine, world, host } = await started();
+  commit(host, 1);
+  world.faults = (_, { process }) =>
+    process === host.worker ? 'InvalidStateError' : null;
+  host.opened.flush(false).catch(() => {});
+  await world.pass(1000);
+  host.writeTail();
+  host.worker.kill();
+  await world.pass(10);
+  world.faults = () => null;
+
+  const second = await machine.open();
+  assert.equal(valueOf(second), 1);
+  commit(second, 2);
+  await flush(world, second);
+  host.writeTail();
+  await world.pass(10);
+
+  assert.equal(valueOf(await reopened(machine)), 2);
+});
+
+test('a host that was fenced is told so, and stores nothing any more', async () => {
+  const { machine, world, host } = await started();
+  commit(host, 1, { pages: 20 });
+  await flush(world, host);
+  host.worker.freeze();
+  const second = await machine.open();
+  commit(second, 2);
+  await flush(world, second);
+  host.worker.thaw();
+
+  commit(host, 3);
+  await assert.rejects(flush(world, host), coded('writer_fenced'));
+  await assert.rejects(flush(world, host), coded('writer_fenced'));
+  host.opened.writeScratch('staged', new Uint8Array(PAGE_SIZE));
+  const replaced = host.opened.replaceFile('/persist/a.db', '/scratch/staged');
+  await assert.rejects(world.until(replaced), coded('writer_fenced'));
+  host.writeTail();
+  await world.pass(100);
+
+  assert.equal(valueOf(await reopened(machine)), 2);
+});
+
+test('a checkpoint of a host that was fenced is not published', async () => {
+  const { machine, world, host } = await started();
+  for (let i = 0; i < 4; i++) {
+    commit(host, i, { pages: 3 });
+    await flush(world, host);
+  }
+  world.faults = (point, { transaction }) => {
+    // Its extents are written, the record that lists them is not.
+    if (point === 'commit' && transaction?.stores.includes('extents')) {
+      host.worker.freeze();
+    }
+    return null;
+  };
+  commit(host, 9, { pages: 9 });
+  await flush(world, host);
+  await world.pass(20);
+  world.faults = () => null;
+  const second = await machine.open();
+  commit(second, 10);
+  await flush(world, second);
+  await world.pass(100);
+  const published = stored(machine, 'checkpoints');
+  host.worker.thaw();
+  await world.pass(100);
+
+  assert.deepEqual(stored(machine, 'checkpoints'), published);
+  assert.equal(valueOf(await reopened(machine)), 10);
+});
+
+test('a replaced file is durable, and its staging is gone', async () => {
+  const { machine, world, host } = await started();
+  commit(host, 1, { pages: 5 });
+  host.opened.writeScratch('staged', new Uint8Array(PAGE_SIZE).fill(7));
+
+  await world.until(
+    host.opened.replaceFile('/persist/a.db', '/scratch/staged'),
+  );
+
+  assert.equal(host.opened.scratchFolder.find('staged'), undefined);
+  const again = await reopened(machine);
+  assert.deepEqual(
+    contentOf(again.opened).get('a.db'),
+    new Uint8Array(PAGE_SIZE).fill(7),
+  );
+});
+
+test('a replacement that fails leaves the file as it was', async () => {
+  const { machine, world, host } = await started();
+  commit(host, 1, { pages: 5 });
+  await flush(world, host);
+  host.opened.writeScratch('staged', new Uint8Array(PAGE_SIZE).fill(7));
+  world.quota = world.disk.usage + 1000;
+
+  const replaced = host.opened.replaceFile('/persist/a.db', '/scratch/staged');
+  await assert.rejects(world.until(replaced), coded('quota_exceeded'));
+
+  assert.equal(valueOf(host), 1);
+  assert.equal(contentOf(host.opened).get('a.db')?.length, 5 * PAGE_SIZE);
+  assert.ok(host.opened.scratchFolder.find('staged'));
+  world.quota = Infinity;
+  commit(host, 2);
+  await flush(world, host);
+  assert.equal(valueOf(await reopened(machine)), 2);
+});
+
+test('a replacement waits for a transaction on another file', async () => {
+  const { machine, world, host } = await started();
+  const { folder } = host.opened;
+  commit(host, 1);
+  commit(host, 1, { path: 'b.db' });
+  const journal = folder.create('b.db-journal');
+  folder.write('b.db-journal', journal, MAGIC, 0);
+  host.opened.writeScratch('staged', new Uint8Array(PAGE_SIZE).fill(7));
+
+  const replaced = host.opened.replaceFile('/persist/a.db', '/scratch/staged');
+  await world.pass(1000);
+  assert.equal(valueOf(host), 1);
+  commit(host, 2, { path: 'b.db' });
+  folder.remove('b.db-journal');
+  await world.until(replaced);
+
+  const again = await reopened(machine);
+  assert.equal(valueOf(again), 7);
+});
+
+test('a replacement of which nobody knows whether it was stored is looked up', async () => {
+  const { machine, world, host } = await started();
+  commit(host, 1);
+  await flush(world, host);
+  host.opened.writeScratch('staged', new Uint8Array(PAGE_SIZE).fill(7));
+  world.faults = (point, { transaction }) =>
+    point === 'commit' &&
+    transaction?.mode === 'readwrite' &&
+    transaction.stores.includes('checkpoints')
+      ? 'ambiguous'
+      : null;
+
+  await world.until(
+    host.opened.replaceFile('/persist/a.db', '/scratch/staged'),
+  );
+
+  assert.equal(valueOf(await reopened(machine)), 7);
+});
+
+test('a damaged checkpoint never mixes with records that follow another', async () => {
+  const { machine, world, host } = await started();
+  commit(host, 1, { pages: 5 });
+  await flush(world, host);
+  commit(host, 2, { pages: 1, path: 'b.db' });
+  await flush(world, host);
+  failDeletions(world);
+  host.opened.writeScratch('staged', new Uint8Array(3 * PAGE_SIZE).fill(7));
+  await world.until(
+    host.opened.replaceFile('/persist/a.db', '/scratch/staged'),
+  );
+  const before = contentOf(host.opened);
+  host.opened.writeScratch('staged', new Uint8Array(3 * PAGE_SIZE).fill(8));
+  await world.until(
+    host.opened.replaceFile('/persist/a.db', '/scratch/staged'),
+  );
+  commit(host, 9);
+  await flush(world, host);
+  world.faults = () => null;
+  assert.equal(machine.count('checkpoints'), 2);
+  damage(machine, 'checkpoints');
+
+  const again = await reopened(machine);
+
+  assert.ok(sameContent(contentOf(again.opened), before));
+  const { setAside } = again.opened.status('a.db').recovery;
+  assert.equal(setAside, 2);
+  assert.equal(machine.count('quarantine'), 2);
+});
+
+test('what an interrupted checkpoint left behind goes with the next one', async () => {
+  const { machine, world, host } = await started();
+  for (let i = 0; i < 4; i++) {
+    commit(host, i, { pages: 3 });
+    await flush(world, host);
+  }
+  failDeletions(world);
+  commit(host, 9, { pages: 30 });
+  await flush(world, host);
+  await world.pass(100);
+  assert.equal(machine.count('checkpoints'), 1);
+  assert.ok(machine.count('log') >= 5);
+
+  world.faults = () => null;
+  const again = await reopened(machine);
+  commit(again, 10, { pages: 30 });
+  await flush(world, again);
+  await world.pass(100);
+
+  assert.equal(machine.count('log'), 2, 'the two fences');
+  assert.equal(machine.count('extents'), 1);
+  assert.equal(machine.count('checkpoints'), 1);
+  assert.equal(valueOf(await reopened(machine)), 10);
+});
+
+for (const storesBlobs of [true, false]) {
+  const kind = storesBlobs ? 'Blobs' : 'no Blobs';
+  test(`a browser that stores ${kind} keeps images all the same`, async () => {
+    const { machine, world, host } = await started();
+    world.storesBlobs = storesBlobs;
+    commit(host, 1, { pages: 30 });
+    await flush(world, host);
+
+    const [[, extent] = []] = stored(machine, 'extents');
+    assert.equal(extent instanceof FakeBlob, storesBlobs);
+    assert.equal(valueOf(await reopened(machine)), 1);
+  });
+}
+
+test('an image that the browser does not hand out is no damage', async () => {
+  const { machine, world, host } = await started();
+  commit(host, 1, { pages: 30 });
+  await flush(world, host);
+  const [[key, extent] = []] = stored(machine, 'extents');
+  class Unreadable extends FakeBlob {
+    /** @override @returns {Promise<never>} */
+    async arrayBuffer() {
+      throw new DOMException('locked', 'NotReadableError');
+    }
+  }
+  machine.disk.tamper(DATABASE, 'extents', key, new Unreadable([extent]));
+
+  await assert.rejects(reopened(machine), coded('store_lost'));
+
+  assert.equal(machine.count('quarantine'), 0);
+  machine.disk.tamper(DATABASE, 'extents', key, extent);
+  assert.equal(valueOf(await reopened(machine)), 1);
+});
+
+test('a damaged record is set aside with all behind it, and reported', async () => {
+  const { machine, world, host } = await started();
+  for (let i = 1; i <= 5; i++) {
+    commit(host, i);
+    await flush(world, host);
+  }
+  damage(machine, 'log', 3);
+
+  const again = await reopened(machine);
+
+  assert.equal(valueOf(again), 2);
+  const { recovery } = again.opened.status('a.db');
+  assert.equal(recovery.setAside, 3);
+  assert.match(String(recovery.problems[0]), /checksum/);
+  assert.deepEqual(
+    stored(machine, 'quarantine').map(([, { key }]) => key),
+    [
+      [1, 2],
+      [1, 3],
+      [1, 4],
+    ],
+  );
+  commit(again, 9);
+  await flush(world, again);
+  assert.equal(valueOf(await reopened(machine)), 9);
+});
+
+test('if nothing verifies, opening fails and nothing is changed', async () => {
+  for (const lose of [
+    // The log from its beginning, with no checkpoint.
+    async (/** @type {Host} */ host, /** @type {Machine} */ machine) => {
+      for (let i = 1; i < 4; i++) {
+        commit(host, i);
+        await flush(machine.world, host);
+      }
+      damage(machine, 'log', 1);
+    },
+    // The only checkpoint, and an extent of it.
+    async (/** @type {Host} */ host, /** @type {Machine} */ machine) => {
+      commit(host, 1, { pages: 30 });
+      await flush(machine.world, host);
+      damage(machine, 'checkpoints');
+    },
+    async (/** @type {Host} */ host, /** @type {Machine} */ machine) => {
+      commit(host, 1, { pages: 30 });
+      await flush(machine.world, host);
+      damage(machine, 'extents');
+    },
+  ]) {
+    const { machine, host } = await started();
+    await lose(host, machine);
+    const everything = () =>
+      ['log', 'checkpoints', 'extents', 'quarantine'].map((store) =>
+        stored(machine, store).map(([key]) => String(key)),
+      );
+    const before = everything();
+
+    await assert.rejects(reopened(machine), coded('store_damaged'));
+
+    assert.deepEqual(everything(), before);
+  }
+});
+
+test('a store whose first record was torn is an empty one', async () => {
+  const { machine, world, host } = await started();
+  assert.ok(host.opened);
+  const [[key, value] = []] = stored(machine, 'log');
+  machine.disk.tamper(DATABASE, 'log', key, value.slice(0, 20));
+
+  const again = await reopened(machine);
+
+  commit(again, 1);
+  await flush(world, again);
+  assert.equal(valueOf(await reopened(machine)), 1);
+});
+
+test('what a newer release has written is left alone', async () => {
+  for (const store of ['log', 'checkpoints']) {
+    const { machine, world, host } = await started();
+    commit(host, 1, { pages: store === 'log' ? 1 : 30 });
+    await flush(world, host);
+    const [key, value] = stored(machine, store).at(-1) ?? [];
+    const newer = value.slice();
+    new DataView(newer.buffer).setUint32(8, RECORD_FORMAT + 1, true);
+    machine.disk.tamper(DATABASE, store, key, seal(newer).bytes);
+
+    await assert.rejects(reopened(machine), coded('store_too_new'));
+
+    assert.deepEqual(stored(machine, store).at(-1)?.[1], newer);
+    assert.equal(machine.count('quarantine'), 0);
+  }
+});
+
+test('every stored byte that changes is noticed, or changes nothing', async () => {
+  const { machine, world, host } = await started();
+  /** @type {Map<string, Uint8Array>[]} */
+  const states = [new Map()];
+  for (let i = 1; i <= 8; i++) {
+    commit(host, i, { path: i % 2 ? 'a.db' : 'b.db', pages: i === 4 ? 30 : 1 });
+    states.push(contentOf(host.opened));
+    await flush(world, host);
+  }
+  const last = /** @type {Map<string, Uint8Array>} */ (states.at(-1));
+  const { random } = world;
+  for (const store of ['log', 'checkpoints', 'extents']) {
+    for (const [key, value] of stored(machine, store)) {
+      for (let i = 0; i < 12; i++) {
+        const at = i < 6 ? random.below(64) : random.below(value.length);
+        const bytes = value.slice();
+        bytes[at % value.length] ^= 1 << random.below(8);
+        await assertNoticed(machine, store, key, bytes, states, last);
+      }
+    }
+  }
+});
+
+/**
+ * @param {Machine} machine
+ * @param {string} store
+ * @param {any} key
+ * @param {Uint8Array} bytes
+ * @param {Map<string, Uint8Array>[]} states
+ * @param {Map<string, Uint8Array>} last
+ */
+async function assertNoticed(machine, store, key, bytes, states, last) {
+  const copy = new Machine(7);
+  for (const name of ['log', 'checkpoints', 'extents']) {
+    if (name === 'log') await copy.open();
+    for (const [k] of stored(copy, name)) {
+      copy.disk.tamper(DATABASE, name, k, undefined);
+    }
+    for (const [k, v] of stored(machine, name)) {
+      copy.disk.tamper(DATABASE, name, k, v);
+    }
+  }
+  copy.disk.tamper(DATABASE, store, key, bytes);
+  copy.world.killBrowser();
+  try {
+    const host = await copy.open();
+    const found = contentOf(host.opened);
+    assert.ok(states.some((state) => sameContent(state, found)));
+    const { setAside } = host.opened.status('a.db').recovery;
+    assert.ok(setAside > 0 || sameContent(found, last));
+  } catch (error) {
+    coded('store_damaged')(error);
+  }
+}
+
+test('restore points: five of a file are kept, and read back whole', async () => {
+  const { machine, world, host } = await started();
+  const volume = host.opened;
+  commit(host, 1, { path: 'other.db' });
+  await world.until(volume.keepRestorePoint('/persist/other.db', 'other'));
+  for (let i = 1; i <= 7; i++) {
+    commit(host, i, { pages: i });
+    await world.pass(1);
+    await world.until(volume.keepRestorePoint('/persist/a.db', `before ${i}`));
+  }
+
+  const again = (await reopened(machine)).opened;
+  const kept = await world.until(again.restorePoints('/persist/a.db'));
+
+  assert.deepEqual(
+    kept.map(({ reason, size }) => [reason, size / PAGE_SIZE]),
+    [7, 6, 5, 4, 3].map((i) => [`before ${i}`, i]),
+  );
+  const [newest] = kept;
+  const bytes = await world.until(again.readRestorePoint(newest?.id ?? ''));
+  assert.deepEqual(bytes, new Uint8Array(7 * PAGE_SIZE).fill(7));
+  await world.until(again.stageRestorePoint(newest?.id ?? '', '/scratch/x'));
+  assert.equal(again.scratchFolder.find('x')?.size, 7 * PAGE_SIZE);
+  await world.until(again.deleteRestorePoint(newest?.id ?? ''));
+  await assert.rejects(
+    world.until(again.readRestorePoint(newest?.id ?? '')),
+    coded('restore_point_not_found'),
+  );
+  assert.equal(machine.count('restore_points'), 5);
+  assert.equal(machine.count('restore_extents'), 5);
+});
+
+test('an export is a commit point: it waits for the transaction', async () => {
+  const { world, host } = await started();
+  const { folder } = host.opened;
+  commit(host, 1);
+  const journal = folder.create('a.db-journal');
+  folder.write('a.db-journal', journal, MAGIC, 0);
+  commit(host, 2, { pages: 2 });
+
+  const exported = host.opened.exportFile('/persist/a.db');
+  await world.pass(100);
+  commit(host, 3, { pages: 2 });
+  folder.remove('a.db-journal');
+
+  const bytes = await world.until(exported);
+  assert.deepEqual(bytes, new Uint8Array(2 * PAGE_SIZE).fill(3));
+});
+
+test('closing makes everything durable, and nothing can follow', async () => {
+  const { machine, world, host } = await started();
+  commit(host, 1);
+
+  await world.until(host.opened.close());
+  commit(host, 2);
+  await assert.rejects(flush(world, host), coded('store_unavailable'));
+  await world.pass(1000);
+
+  assert.equal(valueOf(await reopened(machine)), 1);
+});
