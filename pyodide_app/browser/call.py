@@ -37,6 +37,8 @@ class Call:
     tab_id: str
     arguments: Arguments
     host: Surroundings
+    tell: Callable[[object], None]
+    """Sends the caller an item: of a stream, or how far a long call is."""
 
     @property
     def handle(self) -> Handle:

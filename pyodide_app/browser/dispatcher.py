@@ -94,12 +94,16 @@ class Dispatcher:
     ) -> Any:  # noqa: ANN401  # what `give` makes
         try:
             arguments = self._arguments(method, text, blobs)
-            call = Call(tab_id, arguments, self._host)
+
+            def tell(item: object) -> None:
+                item_text, parts = encode(as_record(item))
+                send_item(item_text, self._give({"parts": parts}))
+
+            call = Call(tab_id, arguments, self._host, tell)
             if method in STREAMS:
                 async with contextlib.aclosing(STREAMS[method](call)) as items:
                     async for item in items:
-                        item_text, parts = encode(as_record(item))
-                        send_item(item_text, self._give({"parts": parts}))
+                        tell(item)
                 return self._give({})
             handler = METHODS.get(method, _unknown(method))
             result_text, parts = encode(as_record(await handler(call)))

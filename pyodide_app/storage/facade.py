@@ -196,7 +196,8 @@ class AgentOSStorage:
             data: The file's content, or its path.
             mode: ``replace`` the database by it, or ``merge`` it into the database.
             keep_restore_point: Keep the state before, so that this can be undone.
-            progress: Told the phase (``check``, ``copy``, ``save``) and a fraction.
+            progress: Told the phase (``check``, ``copy``, ``save``) and how much of
+                the whole is done, from 0 to 1.
 
         Raises:
             BackupError: It is refused; the database is untouched.

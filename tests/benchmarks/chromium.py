@@ -77,7 +77,11 @@ class OpenSide:
     def settle(self) -> None:
         """Collect garbage and let memory go back to the system."""
         self.call("collect")
-        self._page.wait_for_timeout(_SETTLE_MS)
+        self.wait(_SETTLE_MS)
+
+    def wait(self, ms: int) -> None:
+        """Do nothing for *ms* milliseconds."""
+        self._page.wait_for_timeout(ms)
 
 
 class Chromium:

@@ -302,12 +302,21 @@ def test_an_export_is_a_sqlite_file_that_imports_again(page):
       const bytes = await storage.exportDatabase();
       const head = new TextDecoder().decode(bytes.slice(0, 15));
       await storage.conversations.delete('c-1');
-      const { mode } = await storage.importDatabase(bytes, { mode: 'replace' });
+      const told = [];
+      const { mode } = await storage.importDatabase(bytes, {
+        mode: 'replace',
+        onProgress: (progress) => told.push(progress),
+      });
       const { items } = await storage.conversations.list();
-      return [head, mode, items.map(({ id }) => id)];
+      return [head, mode, items.map(({ id }) => id), told];
     }""")
 
-    assert outcome == ["SQLite format 3", "replace", ["c-1"]]
+    *imported, told = outcome
+    assert imported == ["SQLite format 3", "replace", ["c-1"]]
+    assert {"read", "copy", "check", "save", "done"} <= {t["phase"] for t in told}
+    fractions = [t["fraction"] for t in told]
+    assert fractions == sorted(fractions)
+    assert (fractions[0], fractions[-1]) == (0, 1)
 
 
 def test_an_aborted_call_ends_with_its_own_code(page):

@@ -6,7 +6,7 @@
  *         a page serves only what the platform has in documents alone.
  *
  *   hello   tab → host   the first message: which tab this port belongs to
- *   call    {id, method, payload}         → reply, error, or items and end
+ *   call    {id, method, payload}         → any items, then reply, end or error
  *   cancel  {id}                          the caller does not want it any more
  *   reply   {id, payload}   item {id, payload}   end {id}
  *   error   {id, error: {code, message, detail}}

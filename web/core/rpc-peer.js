@@ -87,15 +87,16 @@ export class RpcPeer {
   /**
    * @param {string} method
    * @param {unknown} argument
-   * @param {{signal?: Signal | undefined}} [options]
+   * @param {{signal?: Signal | undefined, onItem?: (item: any) => void}} [options]
+   *   `onItem` gets what is told before the reply: how far it is.
    * @returns {Promise<any>}
    * @throws {AppError}
    */
-  call(method, argument, { signal } = {}) {
+  call(method, argument, { signal, onItem = () => {} } = {}) {
     return new Promise((resolve, reject) => {
       this.#begin(method, argument, signal, {
         reply: resolve,
-        item: () => {},
+        item: onItem,
         end: () => resolve(null),
         fail: reject,
       });

@@ -82,7 +82,7 @@ export class RpcClient {
   /**
    * @param {string} method
    * @param {unknown} argument
-   * @param {{signal?: AbortSignal | undefined}} [options]
+   * @param {{signal?: AbortSignal | undefined, onItem?: (item: any) => void}} [options]
    */
   async call(method, argument, options) {
     try {

@@ -60,8 +60,14 @@ async def inspect(call: Call) -> object:
 
 async def import_database(call: Call) -> object:
     mode = call.arguments.choice("mode", ("replace", "merge"), "replace")
+
+    def progress(phase: str, fraction: float) -> None:
+        call.tell({"phase": phase, "fraction": fraction})
+
     with _staged(call) as path:
-        return await call.handle.storage.import_database(path, mode=mode)
+        return await call.handle.storage.import_database(
+            path, mode=mode, progress=progress
+        )
 
 
 async def import_bare(call: Call) -> object:

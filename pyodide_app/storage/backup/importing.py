@@ -12,6 +12,7 @@ from pyodide_app.storage.backup.opening import BackupFile, opened
 from pyodide_app.storage.backup.records import CONSUMED, kind_of
 from pyodide_app.storage.backup.report import BackupCounts, ImportReport, Problems
 from pyodide_app.storage.backup.staging import (
+    COPIED,
     Progress,
     count_rows,
     no_progress,
@@ -49,7 +50,8 @@ async def import_backup(
         source: The file's content, or its path.
         mode: See above.
         keep_restore_point: Keep the state before, so that this can be undone.
-        progress: Told the phase (``check``, ``copy``, ``save``) and a fraction.
+        progress: Told the phase (``check``, ``copy``, ``save``) and how much of the
+            whole is done, from 0 to 1.
         limit: The largest size that is accepted, in bytes.
 
     Raises:
@@ -73,7 +75,7 @@ async def import_backup(
         plan.tell(problems)
         async with staged_database(staged, kind, file, plan, problems, tell) as made:
             held = dataclasses.replace(count_rows(made), other_tables=len(plan.tables))
-    tell("save", 0.0)
+    tell("save", (COPIED + 1) / 2)
     try:
         if mode == "replace":
             reason = "before import" if keep_restore_point else None

@@ -33,6 +33,7 @@ from pyodide_app.storage.schema import MIGRATIONS
 
 __all__ = [
     "COLUMNS",
+    "COPIED",
     "MESSAGE_TYPES",
     "Progress",
     "count_rows",
@@ -42,6 +43,9 @@ __all__ = [
 
 Progress = Callable[[str, float], None]
 """Told the phase, and how much of the import is done, from 0 to 1."""
+
+COPIED: Final = 0.8
+"""How much of an import is done when all rows are copied."""
 
 MESSAGE_TYPES: Final = (
     "event_type IN ('user_message', 'final_response', 'tool_result_emission') "
@@ -99,7 +103,7 @@ async def staged_database(
     def copied(rows: int) -> None:
         nonlocal done
         done += rows
-        progress("copy", min(done / total, 1.0))
+        progress("copy", COPIED * min(done / total, 1.0))
 
     try:
         with Engine(path, pragmas=pragmas, name="the imported database") as engine:
@@ -112,7 +116,7 @@ async def staged_database(
                         copied(ROWS_AT_A_TIME)
                         await asyncio.sleep(0)
             await carry(plan, source, engine, problems, copied)
-            progress("check", 1.0)
+            progress("check", COPIED)
             _check(engine, writer.written)
             yield engine
     except BaseException:

@@ -105,11 +105,12 @@ export class AgentOSStorage {
     const { mode = 'replace', onProgress, signal } = options;
     onProgress?.({ phase: 'read', fraction: 0 });
     const bytes = await backupBytes(backup, signal);
-    onProgress?.({ phase: 'import', fraction: 0.3 });
-    const report = await this.#db.session.call('storage.importDatabase', {
-      bytes,
-      mode,
-    });
+    // It goes on when nobody waits any more, so no signal goes along.
+    const report = await this.#db.session.call(
+      'storage.importDatabase',
+      { bytes, mode },
+      onProgress ? { onItem: onProgress } : {},
+    );
     onProgress?.({ phase: 'done', fraction: 1 });
     return report;
   }

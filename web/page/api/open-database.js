@@ -21,12 +21,12 @@ export class OpenDatabase {
   /**
    * @param {string} method
    * @param {object} argument
-   * @param {T.WriteOptions} [options]
+   * @param {T.WriteOptions & {onItem?: (item: any) => void}} [options]
    */
-  call(method, argument, { signal, idempotencyKey } = {}) {
+  call(method, argument, { idempotencyKey, ...options } = {}) {
     const { storageId } = this.opened;
     const whole = { storageId, idempotencyKey, ...argument };
-    return this.rpc.call(method, whole, { signal });
+    return this.rpc.call(method, whole, options);
   }
 
   /**
