@@ -17,6 +17,7 @@
  * Rule 5: extents are stored as Blobs, which are read 2 to 3 times as fast as
  *         byte arrays (96 MiB: 85 for 225 ms in Chromium, 175 for 400 in
  *         Firefox). A browser that stores none gets byte arrays; both are read.
+ *         WebKitGTK 2.50 is one, in an ephemeral session.
  *
  * The same module runs in the host and, for the tail, in the page.
  */
@@ -33,7 +34,12 @@
  * @property {number} extents
  */
 
-/** @typedef {{strict?: boolean}} WriteOptions */
+/**
+ * @typedef {object} WriteOptions
+ * @property {boolean} [strict]
+ * @property {boolean} [mayBeRefused]  A failure may be about the value: the
+ *   connection is kept. If it is lost, the next request on it fails too.
+ */
 
 /**
  * @typedef {object} Ownership  How to see that no other host has the store.
@@ -51,7 +57,7 @@ const BLOCKED_AFTER = 3000;
 export class StoreError extends Error {
   /**
    * @param {'collision' | 'quota_exceeded' | 'store_unavailable' |
-   *   'store_lost' | 'store_too_new' | 'unsupported' | 'writer_fenced'} code
+   *   'store_lost' | 'store_too_new' | 'refused' | 'writer_fenced'} code
    * @param {string} message
    * @param {unknown} [cause]
    */
@@ -185,14 +191,12 @@ export class PageStore {
     if (this.#blob) {
       const blob = new this.#blob([bytes]);
       try {
-        await this.#addOne('extents', key, blob, options);
+        const mayBeRefused = true;
+        await this.#addOne('extents', key, blob, { ...options, mayBeRefused });
         return;
       } catch (error) {
-        const { code } = /** @type {StoreError} */ (error);
-        // Either may be about the Blob: the next try does without.
-        const mayBeRefused = code === 'unsupported' || code === 'store_lost';
-        if (mayBeRefused) this.#blob = undefined;
-        if (code !== 'unsupported') throw error;
+        if (/** @type {StoreError} */ (error).code !== 'refused') throw error;
+        this.#blob = undefined;
       }
     }
     await this.#addOne('extents', key, bytes, options);
@@ -471,7 +475,13 @@ export class PageStore {
       });
     } catch (error) {
       const translated = translate(error);
-      if (translated.code === 'store_lost') this.#drop(db);
+      if (translated.code === 'store_lost') {
+        if (options.mayBeRefused) {
+          const why = 'the browser may not store values of this kind';
+          throw new StoreError('refused', why, error);
+        }
+        this.#drop(db);
+      }
       throw translated;
     }
   }
@@ -563,10 +573,6 @@ function translate(error) {
         'backup and remove old conversations',
       error,
     );
-  }
-  if (name === 'DataCloneError') {
-    const why = 'the browser stores no value of this kind';
-    return new StoreError('unsupported', why, error);
   }
   return new StoreError('store_lost', `IndexedDB failed: ${message}`, error);
 }

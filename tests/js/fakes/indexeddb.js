@@ -564,10 +564,11 @@ class FakeObjectStore {
     this.#mustWrite();
     if (key !== undefined) compareKeys(key, key);
     const clone = cloneOf(value);
-    if (value instanceof FakeBlob && !this.#transaction.world.storesBlobs) {
-      throw exception('DataCloneError');
-    }
+    const { storesBlobs } = this.#transaction.world;
     return this.#ask(operation, () => {
+      if (value instanceof FakeBlob && !storesBlobs) {
+        throw exception('UnknownError');
+      }
       const stored = this.#stored;
       if (key === undefined && !stored.autoIncrement) {
         throw exception('DataError');

@@ -53,7 +53,7 @@ export class World {
    * and the rest is stored, as in Firefox 153. */
   commitsInSpiteOfErrors = false;
 
-  /** False as in a private window of an older Safari. */
+  /** False as in an ephemeral session of WebKitGTK 2.50. */
   storesBlobs = true;
 
   /** Steps of the browser so far; see `cutAt`. */
