@@ -153,6 +153,16 @@ export class Disk {
     this.commit([change], true);
   }
 
+  /** Another disk with the same on it, all of it safe. */
+  copy() {
+    const copy = new Disk();
+    for (const [name, { version, stores }] of this.live) {
+      copy.live.set(name, { version, stores: copyOf(stores) });
+      copy.#safe.set(name, { version, stores: copyOf(stores) });
+    }
+    return copy;
+  }
+
   /**
    * @param {string} database
    * @param {string} store
