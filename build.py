@@ -6,6 +6,7 @@
     python3 build.py build     dist/
     python3 build.py check     formatters, linters, type checkers
     python3 build.py bench     measured against the original; more arguments go on
+    python3 build.py soak      faults of the store, simulated: --minutes N --seed S
     python3 build.py clean     remove everything this program made
 
 Needs Python >= 3.11 and Node >= 20.19 with npm, nothing else: what it uses it
@@ -46,8 +47,10 @@ _TYPESCRIPT_PROGRAMS = (
     "web/page",
     "tests/js",
     "tests/js/page",
+    "tests/faults",
 )
 
+_SIMULATE = ROOT / "tests" / "faults" / "simulate.js"
 _BENCH = ROOT / "tests" / "benchmarks" / "bench.py"
 
 
@@ -107,6 +110,12 @@ def bench(_options: argparse.Namespace, rest: Sequence[str]) -> int:
     return status_of([venv_python(), _BENCH, *rest], env={"PYTHONPATH": str(ROOT)})
 
 
+def soak(_options: argparse.Namespace, rest: Sequence[str]) -> int:
+    """Simulate faults of the page store until one breaks a promise."""
+    set_up_node()
+    return status_of(["node", _SIMULATE, *(rest or ["--minutes", "10"])])
+
+
 def clean(_options: argparse.Namespace, _rest: Sequence[str]) -> int:
     """Only what is in version control, or put here by hand, is left."""
     caches = (".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache")
@@ -130,10 +139,10 @@ def main(arguments: Sequence[str]) -> int:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     steps: tuple[Callable[[argparse.Namespace, Sequence[str]], int], ...]
-    steps = (build, serve, test, check, bench, clean)
+    steps = (build, serve, test, check, bench, soak, clean)
     for step in steps:
-        # pytest and the benchmark print their own help.
-        passes_on = step in (test, bench)
+        # What they run takes the other arguments.
+        passes_on = step in (test, bench, soak)
         command = commands.add_parser(
             step.__name__, help=step.__doc__, add_help=not passes_on
         )

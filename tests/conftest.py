@@ -25,6 +25,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=50,
         help="how often the browser is killed under writing (default: 50)",
     )
+    group.addoption(
+        "--histories",
+        type=int,
+        default=30_000,
+        help="simulated histories of the page store (default: 30000)",
+    )
 
 
 @pytest.hookimpl(trylast=True)
@@ -41,6 +47,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def soak_count(pytestconfig: pytest.Config) -> int:
     """How many times a test that kills the browser does so."""
     return int(pytestconfig.getoption("--soak-count"))
+
+
+@pytest.fixture
+def histories(pytestconfig: pytest.Config) -> int:
+    """How many histories of the page store are simulated."""
+    return int(pytestconfig.getoption("--histories"))
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ export default [
     ...knows(globals.browser),
   },
   {
-    files: ['tests/js/**/*.js'],
+    files: ['tests/js/**/*.js', 'tests/faults/**/*.js'],
     ...knows({ ...globals.nodeBuiltin, ...globals.node }),
   },
   {

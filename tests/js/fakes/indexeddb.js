@@ -624,7 +624,7 @@ export class FakeBlob extends Uint8Array {
   /** @param {number | Uint8Array[]} parts  A length, or what it consists of. */
   constructor(parts) {
     if (typeof parts === 'number') super(parts);
-    else super(parts.flatMap((part) => [...part]));
+    else super(Buffer.concat(parts));
   }
 
   async arrayBuffer() {

@@ -54,6 +54,26 @@ const FILES = /** @type {const} */ ([
  * @property {boolean} [hasReplacements]
  */
 
+/** What can happen in a history, by the name of its kind. @type {[string, Options][]} */
+export const KINDS = [
+  ['crashes and lost connections', {}],
+  ['replaced files', { hasReplacements: true }],
+  ['quota', { hasQuota: true, hasReplacements: true }],
+  ['wiped storage', { hasWipes: true }],
+  ['failing requests', { hasFaults: true }],
+  ['hosts that take over', { hasTakeOvers: true }],
+  [
+    'all at once',
+    {
+      steps: 60,
+      hasReplacements: true,
+      hasQuota: true,
+      hasFaults: true,
+      hasTakeOvers: true,
+    },
+  ],
+];
+
 export class VolumeHistory {
   /** @type {Host} */
   host;
@@ -475,13 +495,14 @@ export class VolumeHistory {
   async #wipe() {
     this.log.push('wiped');
     this.world.wipe();
-    this.restorePoints = [];
-    this.acknowledged = { relaxed: -1, strict: -1 };
-    // Until the browser tells, nobody can know.
-    await this.world.pass(2);
-    this.wipes++;
-    this.restorePoints = [];
-    this.acknowledged = { relaxed: -1, strict: -1 };
+    try {
+      // Until the browser tells, nobody can know; the power may go meanwhile.
+      await this.world.pass(2);
+    } finally {
+      this.wipes++;
+      this.restorePoints = [];
+      this.acknowledged = { relaxed: -1, strict: -1 };
+    }
   }
 
   /**

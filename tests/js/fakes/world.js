@@ -265,7 +265,11 @@ export class Process {
   /** What it has not committed is undone; what it has may still be. */
   kill() {
     this.isDead = true;
-    for (const connection of [...this.#world.connections]) {
+    const { connections, transactions } = this.#world;
+    // Transactions of a connection that was closed may still be under way.
+    const all = new Set(connections);
+    for (const { connection } of transactions) all.add(connection);
+    for (const connection of all) {
       if (connection.process === this) connection.abandon();
     }
   }

@@ -1,0 +1,113 @@
+"""The simulation is worth its name: it notices each of these faults.
+
+A copy of the store gets one fault of the kind that people write; the histories that
+the real one survives must break a promise there.
+"""
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).parents[2]
+
+# It ends with the first failure: 1 to 400 histories, but 10,000 for forgotten pages.
+_HISTORIES = 12_000
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault: in *file*, *right* becomes *wrong*."""
+
+    name: str
+    file: str
+    right: str
+    wrong: str
+
+
+_FAULTS = (
+    Fault(
+        "a record is acknowledged before it is stored",
+        "web/worker/flusher.js",
+        "    const isStrict = await this.#add(this.#sealed, strict);\n",
+        "    const isStrict = strict;\n"
+        "    this.#add(this.#sealed, strict).catch(() => {});\n",
+    ),
+    Fault(
+        "a checksum is not compared",
+        "web/core/page-record.js",
+        "  if (!sameChecksum(sum, checksumAt(view, length - TRAILER))) {",
+        "  if (!sameChecksum(sum, sum)) {",
+    ),
+    Fault(
+        "a collision is taken for success",
+        "web/worker/flusher.js",
+        "    if (!found || !sameChecksum(found, checksum)) throw fencedError();\n",
+        "",
+    ),
+    Fault(
+        "the log is deleted before the checkpoint is published",
+        "web/worker/checkpointer.js",
+        "      const at = await this.#publish(files, next, { owner, beginsChain });\n",
+        "      await this.#prune(next, owner);\n"
+        "      const at = await this.#publish(files, next, { owner, beginsChain });\n",
+    ),
+    Fault(
+        "changed pages are forgotten when a checkpoint fails",
+        "web/worker/checkpointer.js",
+        "      for (const { file, changed } of frozen) file.markChanged(changed);\n",
+        "",
+    ),
+    Fault(
+        "a lost connection is not looked behind",
+        "web/worker/flusher.js",
+        "    while (this.#suspect) await this.#compareHead();\n",
+        "    this.#suspect = false;\n",
+    ),
+)
+
+
+def _copy(folder: Path) -> None:
+    """Put the store, its fakes and the simulation into *folder*."""
+    for name in ("web/core", "web/worker", "tests/js/fakes", "tests/faults"):
+        shutil.copytree(_ROOT / name, folder / name)
+    # Node takes .js for modules by the nearest of these.
+    shutil.copy(_ROOT / "web/package.json", folder)
+    shutil.copy(_ROOT / "tests/js/package.json", folder / "tests/js")
+
+
+def _simulate(folder: Path, histories: int) -> subprocess.CompletedProcess[str]:
+    node = shutil.which("node")
+    assert node is not None, "node is not on the PATH"
+    return subprocess.run(
+        [node, folder / "tests/faults/simulate.js", "--histories", str(histories)],
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+
+
+def test_the_copy_without_a_fault_is_sound(tmp_path):
+    """What fails below fails because of the fault."""
+    _copy(tmp_path)
+
+    done = _simulate(tmp_path, 500)
+
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("fault", _FAULTS, ids=[fault.name for fault in _FAULTS])
+def test_a_seeded_fault_is_noticed(fault, tmp_path):
+    """The simulation ends with a failure, and names the history."""
+    _copy(tmp_path)
+    path = tmp_path / fault.file
+    text = path.read_text("utf-8")
+    assert text.count(fault.right) == 1, "the code has changed: seed it anew"
+    path.write_text(text.replace(fault.right, fault.wrong), "utf-8")
+
+    done = _simulate(tmp_path, _HISTORIES)
+
+    assert done.returncode == 1, f"nobody noticed: {done.stdout}"
+    assert "again: node simulate.js" in done.stderr

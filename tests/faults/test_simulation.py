@@ -1,0 +1,31 @@
+"""Generated histories of the page store, in numbers: see `simulate.js`."""
+
+import json
+import logging
+import shutil
+import subprocess
+from pathlib import Path
+
+_log = logging.getLogger(__name__)
+
+_SIMULATE = Path(__file__).parent / "simulate.js"
+
+
+def _simulate(*arguments: str) -> subprocess.CompletedProcess[str]:
+    node = shutil.which("node")
+    assert node is not None, "node is not on the PATH"
+    return subprocess.run(
+        [node, _SIMULATE, *arguments], capture_output=True, text=True, timeout=1800
+    )
+
+
+def test_whatever_happens_no_mix_and_nothing_acknowledged_is_lost(histories):
+    """Every history opens as some whole number of commits, enough of them."""
+    done = _simulate("--histories", str(histories))
+
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    _log.info("%s", summary)
+    assert summary["histories"] == histories
+    assert summary["failed"] == 0
+    assert len(summary["kinds"]) == 7
