@@ -28,8 +28,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--histories",
         type=int,
-        default=30_000,
-        help="simulated histories of the page store (default: 30000)",
+        default=100_000,
+        help="simulated histories of the page store (default: 100000)",
     )
 
 

@@ -170,6 +170,55 @@ test('a tail in an emptied store is not taken for a log', async () => {
   assert.equal(valueOf(await reopened(machine)), 2);
 });
 
+test('a tail written into an emptied store before a kill is set aside', async () => {
+  const { machine, world, host } = await started();
+  commit(host, 1);
+  await flush(world, host);
+  commit(host, 2);
+  world.quota = 0;
+  await assert.rejects(flush(world, host), coded('quota_exceeded'));
+  world.quota = Infinity;
+
+  world.wipe();
+  host.writeTail();
+  host.worker.kill();
+  await world.pass(10);
+  const again = await reopened(machine);
+
+  assert.equal(contentOf(again.opened).size, 0);
+  const { recovery } = again.opened.status('a.db');
+  assert.match(recovery.problems[0] ?? '', /deleted what was stored/);
+  assert.equal(stored(machine, 'quarantine').length, recovery.setAside);
+  commit(again, 3);
+  await flush(world, again);
+  assert.equal(valueOf(await reopened(machine)), 3);
+});
+
+test('a store that is emptied between a collision and the look is no fence', async () => {
+  const { machine, world, host } = await started();
+  commit(host, 1);
+  world.faults = (_, { process }) =>
+    process === host.worker ? 'InvalidStateError' : null;
+  host.opened.flush(false).catch(() => {});
+  await world.pass(1000);
+  host.writeTail();
+  await world.pass(10);
+  const { record } = host.store;
+  host.store.record = (key) => {
+    if (key[0] > 0) {
+      host.store.record = record;
+      world.wipe();
+    }
+    return record.call(host.store, key);
+  };
+  world.faults = () => null;
+  await world.pass(10_000);
+
+  assert.equal(host.store.record, record);
+  assert.equal(host.opened.summary().lastError, null);
+  assert.equal(valueOf(await reopened(machine)), 1);
+});
+
 test('without space nothing is acknowledged, and it goes on by itself', async () => {
   const { machine, world, host } = await started();
   world.quota = world.disk.usage + 1000;
@@ -406,6 +455,36 @@ test('a replacement of which nobody knows whether it was stored is looked up', a
   );
 
   assert.equal(valueOf(await reopened(machine)), 7);
+});
+
+test('a checkpoint of another host is not taken for one in doubt', async () => {
+  const { machine, world, host } = await started();
+  commit(host, 1);
+  await flush(world, host);
+  commit(host, 2);
+  /** @param {Host} of */
+  const replaceIn = (of) => {
+    of.opened.writeScratch('staged', new Uint8Array(PAGE_SIZE).fill(7));
+    return of.opened.replaceFile('/persist/b.db', '/scratch/staged');
+  };
+  world.faults = (point, { transaction }) => {
+    const isPublishing =
+      point === 'commit' &&
+      transaction?.mode === 'readwrite' &&
+      transaction.stores.includes('checkpoints');
+    if (isPublishing) host.worker.freeze();
+    return isPublishing ? 'UnknownError' : null;
+  };
+  const replaced = replaceIn(host);
+  await world.pass(50);
+  world.faults = () => null;
+  const second = await machine.open();
+  await world.until(replaceIn(second));
+  host.worker.thaw();
+
+  await assert.rejects(world.until(replaced), coded('store_lost'));
+  await assert.rejects(flush(world, host), coded('writer_fenced'));
+  assert.equal(stored(machine, 'checkpoints').length, 1);
 });
 
 test('a damaged checkpoint never mixes with records that follow another', async () => {

@@ -26,6 +26,7 @@ import { roundUp } from '../core/page-record.js';
 import { StoreError } from './page-store.js';
 
 /** @import { CheckpointFile, ExtentRef } from '../core/checkpoint.js' */
+/** @import { Checksum } from '../core/checksum.js' */
 /** @import { LogKey } from '../core/log-recovery.js' */
 /** @import { LogPosition } from '../core/page-record.js' */
 /** @import { FileView, PagedFile } from '../core/paged-file.js' */
@@ -325,7 +326,7 @@ export class Checkpointer {
     } catch (error) {
       if (!isDoubtful(error)) throw error;
       this.#doubtful = id;
-      const isStored = await this.#findOut(id);
+      const isStored = await this.#findOut(id, checksum(bytes));
       if (isStored !== null) this.#doubtful = null;
       if (!isStored) throw error;
     }
@@ -334,16 +335,21 @@ export class Checkpointer {
   }
 
   /**
-   * The browser has lost the store while it published. Has it, or not?
+   * The browser has lost the store while it published. Has it, or not? A host
+   * that has taken over meanwhile may have published one of the same number.
    *
    * @param {number} id
+   * @param {Checksum} sum
    * @returns {Promise<boolean | null>} Null if it does not tell.
    */
-  async #findOut(id) {
+  async #findOut(id, sum) {
     for (const ms of LOOKS) {
       await this.#clock.sleep(ms);
       try {
-        return await this.#isStored(id);
+        const found = (await this.#store.checkpoints()).find(
+          (checkpoint) => checkpoint.id === id,
+        );
+        return !!found && sameChecksum(checksum(found.bytes), sum);
       } catch (error) {
         if (!(error instanceof StoreError)) throw error;
       }

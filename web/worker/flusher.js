@@ -367,7 +367,10 @@ export class Flusher {
       if (/** @type {StoreError} */ (error).code !== 'collision') throw error;
     }
     const stored = await this.#store.record(key);
-    const found = stored && checksumOfRecord(stored);
+    if (!stored) {
+      throw new StoreError('store_lost', 'the store was emptied just now');
+    }
+    const found = checksumOfRecord(stored);
     if (!found || !sameChecksum(found, checksum)) throw fencedError();
     // A page has written it as its tail: relaxed.
     return false;

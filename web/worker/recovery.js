@@ -7,7 +7,9 @@
  * Rule 2: if something is stored and nothing of it verifies, opening fails. An
  *         empty database in its place would look like a loss and become one.
  *         A single record that does not verify is no such case: the power went
- *         while the first one was being written.
+ *         while the first one was being written. Nor is a log without its
+ *         beginning and without a checkpoint: the browser has deleted the store
+ *         while it was open, and the tail of it was written after that.
  * Rule 3: the fence is added where the old epoch ends, before anything is
  *         written in the new one. Whoever still writes there collides. Until
  *         then the store may change: it is looked at again behind the fence.
@@ -49,6 +51,10 @@ import { StoreError } from './page-store.js';
  * @property {number} setAside  Records that did not verify and were kept aside.
  * @property {string[]} problems
  */
+
+/** For people. */
+const DELETED =
+  'the browser has deleted what was stored here while it was open';
 
 /** Segments that are being read at once. */
 const AT_ONCE = 4;
@@ -113,7 +119,8 @@ export async function recover(store, folder, { now, onProgress = () => {} }) {
   }
   if (failed.length > 0) await assertUnchanged(store, stored);
   const isEmpty = base.id === 0 && reader.records === reader.fences.length;
-  if (isEmpty && failed.length > 1) throw damaged(failed);
+  const wasDeleted = isEmpty && isWithoutBeginning(base.log);
+  if (isEmpty && failed.length > 1 && !wasDeleted) throw damaged(failed);
   await store.setAside(failed, now());
   reader.damaged = [];
   const isFenced = await fence(store, folder, reader, now);
@@ -134,7 +141,7 @@ export async function recover(store, folder, { now, onProgress = () => {} }) {
     report: {
       records: reader.records,
       setAside: failed.length,
-      problems: failed.map(describe),
+      problems: [...(wasDeleted ? [DELETED] : []), ...failed.map(describe)],
     },
   };
 }
@@ -285,6 +292,11 @@ function place(segment, pieces) {
     file.loadExtent(number, used === segment.length ? bytes : bytes.slice());
   }
   return null;
+}
+
+/** @param {[LogKey, Uint8Array][]} log  All of it. */
+function isWithoutBeginning([first]) {
+  return first !== undefined && String(first[0]) !== '0,0';
 }
 
 /** @param {{store: string, key: unknown, reason: string}[]} failed */
