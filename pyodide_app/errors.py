@@ -16,6 +16,10 @@ names the way out. ``detail`` is the same data as JSON, for the border.
     │  ├─ ParameterError                sql_parameters
     │  ├─ TransactionError              transaction
     │  ├─ CursorError                   cursor
+    │  ├─ EncryptionError               encryption
+    │  │  ├─ PassphraseRequiredError    passphrase_required
+    │  │  ├─ WrongPassphraseError       wrong_passphrase
+    │  │  └─ NotEncryptedError          not_encrypted
     │  ├─ SchemaError                   schema
     │  │  ├─ SchemaTooNewError          schema_too_new
     │  │  └─ MigrationChangedError      migration_changed
@@ -62,9 +66,12 @@ __all__ = [
     "ConstraintError",
     "CursorError",
     "DurabilityError",
+    "EncryptionError",
     "MigrationChangedError",
     "NotADatabaseError",
+    "NotEncryptedError",
     "ParameterError",
+    "PassphraseRequiredError",
     "PersonaNotFoundError",
     "ProviderAuthError",
     "ProviderError",
@@ -90,6 +97,7 @@ __all__ = [
     "StoreUnavailableError",
     "TransactionError",
     "WriterFencedError",
+    "WrongPassphraseError",
     "error_from_code",
 ]
 
@@ -209,6 +217,58 @@ class CursorError(StorageError, ValueError):
         super().__init__(
             "the cursor was not made by this list; start again without one"
         )
+
+
+class EncryptionError(StorageError):
+    """What was asked does not fit the encryption of the database."""
+
+    code = "encryption"
+
+
+class PassphraseRequiredError(EncryptionError):
+    """The database, or the backup, is encrypted; nothing of it was read."""
+
+    code = "passphrase_required"
+
+    def __init__(self, name: str = "") -> None:
+        super().__init__(
+            f"{name or 'the database'} is encrypted, or no database at all; "
+            "open it with its passphrase",
+            name=name,
+        )
+        self.name = name
+
+
+class WrongPassphraseError(EncryptionError):
+    """The passphrase does not open the file; nothing was changed.
+
+    SQLite reads a file's first page by it, so a file whose first page is damaged
+    looks the same. Damage of any other page is told as such.
+    """
+
+    code = "wrong_passphrase"
+
+    def __init__(self, name: str = "") -> None:
+        super().__init__(
+            f"the passphrase does not open {name or 'the database'}; try it again, "
+            "with the keyboard's language and Caps Lock in mind",
+            name=name,
+        )
+        self.name = name
+
+
+class NotEncryptedError(EncryptionError):
+    """A passphrase was given for a database that is not encrypted."""
+
+    code = "not_encrypted"
+
+    def __init__(self, name: str = "") -> None:
+        super().__init__(
+            f"{name or 'the database'} is not encrypted; open it without a "
+            "passphrase, then call encrypt()",
+            name=name,
+        )
+        self.name = name
 
 
 class SchemaError(StorageError):

@@ -1,6 +1,7 @@
 """Public fakes: small real implementations of the ports, for tests."""
 
 import asyncio
+import filecmp
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -107,21 +108,34 @@ class FolderVolume:
         shutil.move(staged, file)
         self._seq += 1
 
-    async def keep_restore_point(self, path: str, reason: str) -> Mapping[str, object]:
+    async def forget_replaced(self, *, quarantined: bool) -> None:
+        """Nothing is left here of what was replaced."""
+        await asyncio.sleep(0)
+        self._fail_if_told()
+
+    async def keep_restore_point(
+        self, path: str, reason: str, *, encrypted: bool
+    ) -> Mapping[str, object]:
         """Keep a durable copy."""
         await asyncio.sleep(0)
         self._fail_if_told()
         id = new_id()
-        file = self._kept / f"{id}.db"
-        self._publish(Path(path), file)
-        point: dict[str, object] = {
-            "id": id,
-            "reason": reason,
-            "createdAt": now_ms(),
-            "size": file.stat().st_size,
-        }
-        self._points[id] = (path, point)
-        return point
+        point = {"id": id, "reason": reason, "createdAt": now_ms()}
+        self._points[id] = (path, point | self._keep(id, path, encrypted=encrypted))
+        return self._points[id][1]
+
+    async def is_restore_point_of(self, id: str, path: str) -> bool:
+        """Return whether *path* is what that restore point holds."""
+        return filecmp.cmp(self._kept_file(id), path, shallow=False)
+
+    async def rewrite_restore_point(
+        self, id: str, staged: str, *, encrypted: bool
+    ) -> None:
+        """Make the content of a restore point that of *staged*, atomically."""
+        await asyncio.sleep(0)
+        self._fail_if_told()
+        path, point = self._points[id]
+        self._points[id] = (path, point | self._keep(id, staged, encrypted=encrypted))
 
     async def restore_points(self, path: str) -> list[Mapping[str, object]]:
         """Return the restore points of *path*."""
@@ -139,6 +153,12 @@ class FolderVolume:
         """Delete a restore point."""
         self._kept_file(id).unlink()
         del self._points[id]
+
+    def _keep(self, id: str, path: str, *, encrypted: bool) -> dict[str, object]:
+        file = self._kept / f"{id}.db"
+        self._publish(Path(path), file)
+        size = file.stat().st_size
+        return {"size": size, "stored": size, "encrypted": encrypted}
 
     def _fail_if_told(self) -> None:
         self._last_error = self.failure

@@ -1,27 +1,43 @@
 """The databases that tabs have open: one adapter each, shared and counted.
 
-Two tabs that open the same name get the same adapter; it is closed when the last
-one lets go. Each asks for its own durability; the strictest one holds.
+Rule 1: two tabs that open the same name get the same adapter; it is closed when
+        the last one lets go.
+Rule 2: each asks for its own durability; the strictest one holds.
+Rule 3: one that is locked is closed, and its key is forgotten. Whoever opens it
+        with the passphrase unlocks it for all.
+Rule 4: a day in which something changed leaves a restore point.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 from pyodide_app.browser.interactive import InteractiveTransaction
 from pyodide_app.browser.repeats import Repeats
-from pyodide_app.errors import PyodideAppError, StorageClosedError, TransactionError
+from pyodide_app.errors import (
+    EncryptionError,
+    NotEncryptedError,
+    PassphraseRequiredError,
+    PyodideAppError,
+    StorageClosedError,
+    StorageError,
+    TransactionError,
+)
 from pyodide_app.ids import new_id
 from pyodide_app.storage import AgentOSStorage, create_agentos_storage
 from pyodide_app.storage.adapter import Durability
 from pyodide_app.storage.adapters.indexeddb import IndexedDbAdapter
 from pyodide_app.storage.adapters.memory import MemoryAdapter
 from pyodide_app.storage.adapters.sqlite import SqliteAdapter
+from pyodide_app.storage.encryption import Cipher
 
 __all__ = ["Databases", "Opening"]
 
 _logger = logging.getLogger(__name__)
+
+_HOUR_S: Final = 60 * 60
 
 _ORDER: tuple[Durability, ...] = ("batched", "commit", "strict")
 
@@ -33,6 +49,8 @@ class Opening:
     Attributes:
         persistent: False works in memory, for this tab alone.
         with_schema: Whether it gets the six tables.
+        passphrase: Opens an encrypted database; a new one becomes encrypted.
+        cipher: None finds out which one the database has.
     """
 
     db_name: str
@@ -41,11 +59,16 @@ class Opening:
     durability: Durability
     auto_save: bool
     save_interval_ms: int
+    passphrase: str | None = field(default=None, repr=False)
+    cipher: Cipher | None = None
 
 
 @dataclass(slots=True)
 class _Database:
+    name: str
     adapter: SqliteAdapter
+    is_locked: bool = False
+    looking: asyncio.Task[None] | None = None
     storage: AgentOSStorage | None = None
     repeats: Repeats = field(default_factory=Repeats)
     handles: set[str] = field(default_factory=set)
@@ -64,12 +87,20 @@ class Handle:
 
     @property
     def adapter(self) -> SqliteAdapter:
-        """The adapter that all tabs share."""
+        """The adapter that all tabs share.
+
+        Raises:
+            PassphraseRequiredError: It is locked.
+        """
+        if self.database.is_locked:
+            raise PassphraseRequiredError(self.database.name)
         return self.database.adapter
 
     @property
     def storage(self) -> AgentOSStorage:
         """The typed storage; a bare adapter has none."""
+        if self.database.is_locked:
+            raise PassphraseRequiredError(self.database.name)
         if self.database.storage is None:
             raise StorageClosedError
         return self.database.storage
@@ -107,15 +138,19 @@ class Databases:
         async with self._turn:
             database = self._open.get(key)
             if database is None:
-                database = _Database(self._make(opening))
+                database = _Database(opening.db_name, self._make(opening))
                 await database.adapter.open()
+            elif database.is_locked:
+                await self._unlock(database, opening)
+            elif opening.passphrase is not None:
+                database.adapter.check_passphrase(opening.passphrase)
             try:
                 if opening.with_schema:
                     await _give_schema(database)
             except BaseException:
                 if not database.handles:
                     self._open.pop(key, None)
-                    await database.adapter.close()
+                    await _shut(database)
                 raise
             self._open[key] = database
             database.handles.add(handle_id)
@@ -140,6 +175,36 @@ class Databases:
         async with self._turn:
             return await _give_schema(handle.database)
 
+    async def lock(self, handle: Handle) -> None:
+        """Close the database for all tabs until one brings the passphrase.
+
+        Raises:
+            NotEncryptedError: There is none.
+            DurabilityError: It is locked; the last commits are not durable yet.
+        """
+        async with self._turn:
+            database = handle.database
+            if database.is_locked:
+                return
+            if database.adapter.cipher is None:
+                raise NotEncryptedError(database.name)
+            for id in database.handles:
+                for transaction in list(self._handles[id].transactions.values()):
+                    await transaction.roll_back()
+            database.is_locked = True
+            database.storage = None
+            await _shut(database)
+
+    async def _unlock(self, database: _Database, opening: Opening) -> None:
+        if opening.passphrase is None:
+            raise PassphraseRequiredError(database.name)
+        adapter = self._make(opening)
+        await adapter.open()
+        database.adapter, database.is_locked = adapter, False
+        if not opening.with_schema:
+            # Handles of other tabs may have had it.
+            await _give_schema(database)
+
     async def close(self, handle: Handle) -> None:
         """Let go; the last one closes the database, durably."""
         if self._handles.pop(handle.id, None) is None:
@@ -149,12 +214,12 @@ class Databases:
         async with self._turn:
             database = handle.database
             database.handles.discard(handle.id)
-            if database.handles:
+            if not database.handles:
+                del self._open[handle.key]
+                await _shut(database)
+            elif not database.is_locked:
                 self._set_durability(database)
                 await database.adapter.flush()
-                return
-            del self._open[handle.key]
-            await database.adapter.close()
 
     async def tab_gone(self, tab_id: str) -> None:
         """Let go of everything that tab had open."""
@@ -173,16 +238,43 @@ class Databases:
 
 
 async def _give_schema(database: _Database) -> AgentOSStorage:
+    if database.is_locked:
+        raise PassphraseRequiredError(database.name)
     if database.storage is None:
         database.storage = await create_agentos_storage(adapter=database.adapter)
+        database.looking = asyncio.ensure_future(_look_hourly(database.storage))
     return database.storage
+
+
+async def _look_hourly(storage: AgentOSStorage) -> None:
+    """Keep a restore point on each day on which something changed."""
+    while True:
+        await asyncio.sleep(_HOUR_S)
+        try:
+            await storage.keep_daily_restore_point()
+        except StorageError as error:
+            # It is tried again in an hour.
+            _logger.warning("no daily restore point: %s", error)
+
+
+async def _shut(database: _Database) -> None:
+    """Close it, durably; a second time does nothing."""
+    if database.looking is not None:
+        database.looking.cancel()
+        database.looking = None
+    await database.adapter.close()
 
 
 def _adapter_for(opening: Opening) -> SqliteAdapter:
     if not opening.persistent:
+        if opening.passphrase is not None:
+            reason = "a database in memory is stored nowhere: leave the passphrase out"
+            raise EncryptionError(reason)
         return MemoryAdapter()
     return IndexedDbAdapter(
         opening.db_name,
         auto_save=opening.auto_save,
         save_interval_ms=opening.save_interval_ms,
+        passphrase=opening.passphrase,
+        cipher=opening.cipher,
     )

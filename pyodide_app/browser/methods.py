@@ -8,7 +8,14 @@ nowhere else.
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Final
 
-from pyodide_app.browser._handlers import agents, backups, lifecycle, records, sql
+from pyodide_app.browser._handlers import (
+    agents,
+    backups,
+    encryption,
+    lifecycle,
+    records,
+    sql,
+)
 from pyodide_app.browser.call import Call
 
 __all__ = ["FINISHES", "KEEPS_BYTES", "METHODS", "STREAMS"]
@@ -18,6 +25,10 @@ METHODS: Final[Mapping[str, Callable[[Call], Awaitable[object]]]] = {
     "storage.close": lifecycle.close,
     "storage.flush": lifecycle.flush,
     "storage.status": lifecycle.status,
+    "storage.encrypt": encryption.encrypt,
+    "storage.changePassphrase": encryption.change_passphrase,
+    "storage.decrypt": encryption.decrypt,
+    "storage.lock": encryption.lock,
     "storage.exportDatabase": backups.export,
     "storage.inspectBackup": backups.inspect,
     "storage.importDatabase": backups.import_database,
@@ -72,7 +83,16 @@ KEEPS_BYTES: Final = frozenset(
 """Methods whose byte arrays never enter the heap."""
 
 FINISHES: Final = frozenset(
-    {"storage.close", "storage.importDatabase", "storage.restore", "db.importDatabase"}
+    {
+        "storage.close",
+        "storage.encrypt",
+        "storage.changePassphrase",
+        "storage.decrypt",
+        "storage.lock",
+        "storage.importDatabase",
+        "storage.restore",
+        "db.importDatabase",
+    }
 )
 """Methods that go on when their caller is gone: half of one would leave a file that
 is being replaced under an open connection, or a database that nobody closes."""

@@ -40,9 +40,26 @@ class HostVolume:
         """Make *path* equal *staged*, atomically and durably; consume *staged*."""
         await _settled(self._js.replaceFile(path, staged))
 
-    async def keep_restore_point(self, path: str, reason: str) -> Mapping[str, object]:
-        """Keep a durable copy."""
-        return dict(_plain(await _settled(self._js.keepRestorePoint(path, reason))))
+    async def forget_replaced(self, *, quarantined: bool) -> None:
+        """Return when nothing is stored of what files were before `replace_file`."""
+        await _settled(self._js.forgetReplaced(quarantined))
+
+    async def keep_restore_point(
+        self, path: str, reason: str, *, encrypted: bool
+    ) -> Mapping[str, object]:
+        """Keep a durable copy, and let old ones go that take too much space."""
+        kept = await _settled(self._js.keepRestorePoint(path, reason, encrypted))
+        return dict(_plain(kept))
+
+    async def is_restore_point_of(self, id: str, path: str) -> bool:
+        """Return whether *path* is what that restore point holds."""
+        return bool(await _settled(self._js.isRestorePointOf(id, path)))
+
+    async def rewrite_restore_point(
+        self, id: str, staged: str, *, encrypted: bool
+    ) -> None:
+        """Make the content of a restore point that of *staged*, atomically."""
+        await _settled(self._js.rewriteRestorePoint(id, staged, encrypted))
 
     async def restore_points(self, path: str) -> list[Mapping[str, object]]:
         """Return the restore points of *path*."""
@@ -66,6 +83,11 @@ class HostVolume:
     async def export_handle(self, path: str) -> Any:  # noqa: ANN401  # a JsProxy
         """Return the file as a JavaScript byte array, as of the last commit."""
         return await _settled(self._js.exportFile(path))
+
+    def scratch_handle(self, path: str) -> Any:  # noqa: ANN401  # a JsProxy
+        """Return a file of the scratch folder as a JavaScript byte array."""
+        with _translated():
+            return self._js.readScratch(path)
 
     async def restore_point_handle(self, id: str) -> Any:  # noqa: ANN401  # a JsProxy
         """Return a restore point as a JavaScript byte array."""

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, TypeVar
 
+from pyodide_app.storage.encryption import Cipher
+
 if TYPE_CHECKING:
     from pyodide_app.storage.changes import ChangeFeed
     from pyodide_app.storage.migrations import Migration
@@ -115,6 +117,7 @@ class StorageStatus:
         quota: Bytes this site may use, or None.
         persisted: Whether the browser promised not to evict, or None.
         database_bytes: Size of the database file.
+        encryption: The cipher of the database; None if it is plain.
         details: What else the platform reports.
     """
 
@@ -129,6 +132,7 @@ class StorageStatus:
     quota: int | None = None
     persisted: bool | None = None
     database_bytes: int = 0
+    encryption: str | None = None
     details: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -140,13 +144,17 @@ class RestorePoint:
         id: Names it.
         reason: Why it was kept, for people.
         created_at: Unix milliseconds.
-        size: Bytes.
+        size: Of the SQLite file, in bytes.
+        stored: Bytes that it takes.
+        encrypted: Whether it takes a passphrase to read it.
     """
 
     id: str
     reason: str
     created_at: int
     size: int
+    stored: int
+    encrypted: bool
 
 
 class Statement(Protocol):
@@ -280,16 +288,70 @@ class StorageAdapter(Protocol):
         """Return how safe the data are now."""
         ...
 
-    async def export_database(self) -> bytes:
-        """Return a plain SQLite file as of the last commit."""
+    async def export_database(
+        self,
+        *,
+        passphrase: str | None = None,
+        cipher: Cipher = "chacha20",
+        keep_encryption: bool = False,
+    ) -> bytes:
+        """Return an SQLite file as of the last commit.
+
+        It is plain, also if the database is encrypted, unless asked for otherwise.
+
+        Args:
+            passphrase: Encrypt the file by it.
+            cipher: For that, see `Cipher`.
+            keep_encryption: Without a *passphrase*, that of the database is used.
+        """
         ...
 
-    async def import_database(self, data: bytes, *, trust_schema: bool = False) -> None:
+    async def import_database(
+        self,
+        data: bytes,
+        *,
+        trust_schema: bool = False,
+        passphrase: str | None = None,
+    ) -> None:
         """Replace the database by the SQLite file *data*, after checking it.
+
+        The database stays as encrypted, or as plain, as it is.
+
+        Args:
+            data: The file.
+            trust_schema: Take its triggers and views, too.
+            passphrase: Of the file, if it is encrypted.
 
         Raises:
             BackupError: It is refused; the database is untouched.
+            EncryptionError: It is encrypted, and *passphrase* does not open it.
         """
+        ...
+
+    async def encrypt(self, passphrase: str, *, cipher: Cipher = "chacha20") -> None:
+        """Encrypt the database and its restore points, durably.
+
+        Afterwards nothing of it is stored as plain text: what was set aside as
+        damaged goes. There is no way back to the data without the passphrase.
+
+        Raises:
+            EncryptionError: It is encrypted already, or only in memory.
+            DurabilityError: It stays as it was.
+        """
+        ...
+
+    async def change_passphrase(self, current: str, new: str) -> None:
+        """Encrypt the database and its restore points by another passphrase.
+
+        Raises:
+            WrongPassphraseError: *current* is not the passphrase.
+            EncryptionError: It is not encrypted.
+            DurabilityError: It stays as it was.
+        """
+        ...
+
+    async def decrypt(self, passphrase: str) -> None:
+        """Make the database and its restore points plain again. Raises as above."""
         ...
 
     def scratch_path(self, name: str) -> str:
@@ -301,8 +363,8 @@ class StorageAdapter(Protocol):
     ) -> RestorePoint | None:
         """Make the database equal the file at *staged_path*, atomically, durably.
 
-        The caller has verified the file. It is consumed. On any error the old
-        database stays open and untouched.
+        The caller has verified the file. It is consumed, and encrypted if the
+        database is. On any error the old database stays open and untouched.
 
         Args:
             staged_path: The file, at a path from `scratch_path`.
@@ -326,8 +388,20 @@ class StorageAdapter(Protocol):
         """Return the SQLite file of a restore point."""
         ...
 
-    async def restore(self, id: str) -> None:
-        """Make the database equal a restore point, which stays."""
+    async def restore(self, id: str, *, passphrase: str | None = None) -> RestorePoint:
+        """Make the database equal a restore point, which stays.
+
+        Args:
+            id: Of the restore point.
+            passphrase: Of the restore point, if it is not that of the database.
+
+        Returns:
+            A new restore point: the state before, so that this can be undone.
+        """
+        ...
+
+    async def keep_daily_restore_point(self) -> RestorePoint | None:
+        """Keep one if the newest is older than a day, and something has changed."""
         ...
 
     async def delete_restore_point(self, id: str) -> None:

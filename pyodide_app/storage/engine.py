@@ -12,7 +12,7 @@ Rule 3: `take_commit` tells of a commit after it happened. What was rolled back,
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -22,14 +22,18 @@ import apsw
 from pyodide_app.errors import (
     ConstraintError,
     NotADatabaseError,
+    NotEncryptedError,
     ParameterError,
+    PassphraseRequiredError,
     SqlError,
     StorageClosedError,
     StorageError,
     StorageInUseError,
     TransactionError,
+    WrongPassphraseError,
 )
 from pyodide_app.storage.adapter import Parameters, Row, RunResult, SqlValue
+from pyodide_app.storage.encryption import EncryptionKey, is_plain, looks_encrypted
 from pyodide_app.storage.parameters import bindings_of, distinct_names, refuse_nan
 from pyodide_app.storage.statements import (
     Action,
@@ -40,13 +44,23 @@ from pyodide_app.storage.statements import (
     without_shadows,
 )
 
-__all__ = ["SQLITE_VERSION", "ClosedEngine", "Engine", "Mark", "quote_identifier"]
+__all__ = [
+    "SQLITE_VERSION",
+    "ClosedEngine",
+    "Engine",
+    "Mark",
+    "head_of",
+    "quote_identifier",
+]
 
 SQLITE_VERSION: Final = apsw.sqlite_lib_version()
 
 _STATEMENT_CACHE = 256
 _KNOWN_LIMIT = 2048
 """Distinct SQL texts remembered, so that a program that builds texts is bounded."""
+
+_HEAD = 512
+"""Bytes at the start of a file that tell what it is."""
 
 _FOREIGN_LENGTH_LIMIT = 256 * 1024 * 1024
 """Longest value, in bytes, read from a file that came from elsewhere."""
@@ -88,12 +102,17 @@ class Engine:
         name: What to call the database in errors.
         busy_timeout_ms: How long to wait for another process.
         read_only: Never write to the file.
+        key: Opens an encrypted file; a new one becomes encrypted.
 
     Attributes:
+        key: With the cipher that the file has; None if it is not encrypted.
         has_committed: True if something was committed since `take_commit`.
 
     Raises:
         NotADatabaseError: The file is something else.
+        PassphraseRequiredError: It is encrypted, and there is no key.
+        WrongPassphraseError: The key is not that of the file.
+        NotEncryptedError: There is a key, and the file is not encrypted.
         StorageInUseError: Another process holds it.
         SqlError: It cannot be opened.
     """
@@ -107,6 +126,7 @@ class Engine:
         name: str | None = None,
         busy_timeout_ms: int = 0,
         read_only: bool = False,
+        key: EncryptionKey | None = None,
     ) -> None:
         self._name = name or path
         self._fixed_pragmas = fixed_pragmas
@@ -119,12 +139,16 @@ class Engine:
         self._has_written = False
         self._committed: set[str] = set()
         self.has_committed = False
-        self._connection = self._connect(path, pragmas, busy_timeout_ms, read_only)
+        self.key, self._connection = self._unlocked(
+            path,
+            key,
+            lambda key: self._connect(path, key, pragmas, busy_timeout_ms, read_only),
+        )
         self._cursor = self._connection.cursor()
         self._connection.authorizer = self._authorize
 
     @classmethod
-    def open_foreign(cls, path: str) -> "Engine":
+    def open_foreign(cls, path: str, key: EncryptionKey | None = None) -> "Engine":
         """Open a file that came from elsewhere, to be looked at only.
 
         No trigger, view, virtual table or CHECK of it can run, no function in its
@@ -139,6 +163,7 @@ class Engine:
                 "mmap_size = 0",
                 "ignore_check_constraints = ON",
             ),
+            key=key,
         )
 
     def close(self) -> None:
@@ -363,6 +388,11 @@ class Engine:
         return self._pragma("page_count") * self._pragma("page_size")
 
     @property
+    def user_version(self) -> int:
+        """The number that a program gives its schema."""
+        return self._pragma("user_version")
+
+    @property
     def encoding(self) -> str:
         """How the database keeps text: ``UTF-8``, ``UTF-16le`` or ``UTF-16be``."""
         return str(self._connection.pragma("encoding"))
@@ -389,11 +419,54 @@ class Engine:
         image[18:20] = b"\x01\x01"
         return bytes(image)
 
+    def copy_to(self, path: str, key: EncryptionKey | None) -> None:
+        """Make *path* a compact copy of the database, encrypted by *key* or plain.
+
+        Args:
+            path: A file that is nobody's: what fails is left behind there.
+            key: None makes a plain file.
+        """
+        self.ensure_header()
+        # A copy whose key is not named gets that of its source.
+        target = key or self.key
+        try:
+            name = path if target is None else target.uri(path)
+            self._connection.execute("VACUUM INTO ?", (name,))
+            if key is None and self.key is not None:
+                with Engine(
+                    path, key=self.key, pragmas=("journal_mode = OFF",)
+                ) as copy:
+                    copy._change_key(None)
+        except Exception as error:
+            raise _translated(error, "", self._name) from error
+        finally:
+            self._actions.clear()
+
+    def change_key(self, key: EncryptionKey | None) -> None:
+        """Encrypt the file by *key*, or decrypt it, in one transaction.
+
+        Raises:
+            StorageInUseError: Another connection has it open.
+        """
+        mode = str(self._connection.pragma("journal_mode"))
+        try:
+            # A write-ahead log would hold pages of the old key.
+            self._connection.pragma("journal_mode", "delete")
+            try:
+                self._change_key(key)
+            finally:
+                self._connection.pragma("journal_mode", mode)
+        except Exception as error:
+            raise _translated(error, "", self._name) from error
+        finally:
+            self._actions.clear()
+
     def copy_from(self, path: str) -> None:
         """Make this database equal the file at *path*, in one transaction.
 
-        A connection keeps the text encoding that it began with: if the file has
-        another one, nothing can be read until the database is opened anew.
+        The file is encrypted by the same key, or plain if this one is. A connection
+        keeps the text encoding that it began with: if the file has another one,
+        nothing can be read until the database is opened anew.
 
         Raises:
             StorageError: It failed; this database is as it was.
@@ -403,6 +476,8 @@ class Engine:
             with contextlib.closing(
                 apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE)
             ) as source:
+                if self.key is not None:
+                    _set_key(source, self.key)
                 if source.pragma("page_size") != page_size:
                     # A copy cannot change the page size of its target.
                     source.pragma("journal_mode", "DELETE")
@@ -416,10 +491,50 @@ class Engine:
 
     # Private -----------------------------------------------------------------
 
+    def _change_key(self, key: EncryptionKey | None) -> None:
+        if key is None:
+            self._connection.pragma("hexrekey", "")
+        else:
+            *settings, (_, secret) = key.pragmas.items()
+            for name, value in settings:
+                self._connection.pragma(name, value)
+            self._connection.pragma("hexrekey", secret)
+        self.key = key and key.with_cipher(key.cipher or "chacha20")
+
+    def _unlocked(
+        self,
+        path: str,
+        key: EncryptionKey | None,
+        connect: Callable[[EncryptionKey | None], apsw.Connection],
+    ) -> tuple[EncryptionKey | None, apsw.Connection]:
+        """Return an open connection, and the key that has opened it."""
+        head = head_of(path)
+        if key is None:
+            try:
+                return None, connect(None)
+            except NotADatabaseError:
+                if looks_encrypted(head, Path(path).stat().st_size):
+                    raise PassphraseRequiredError(self._name) from None
+                raise
+        if is_plain(head):
+            raise NotEncryptedError(self._name)
+        for choice in key.choices:
+            try:
+                return choice, connect(choice)
+            except NotADatabaseError:
+                continue
+        raise WrongPassphraseError(self._name)
+
     def _connect(
-        self, path: str, pragmas: Sequence[str], busy_timeout_ms: int, read_only: bool
+        self,
+        path: str,
+        key: EncryptionKey | None,
+        pragmas: Sequence[str],
+        busy_timeout_ms: int,
+        read_only: bool,
     ) -> apsw.Connection:
-        flags = (
+        # A name that is a URI is one of ours: see `copy_to`.
+        flags = apsw.SQLITE_OPEN_URI | (
             apsw.SQLITE_OPEN_READONLY
             if read_only
             else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
@@ -434,6 +549,8 @@ class Engine:
             connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
             if read_only:
                 _distrust(connection, Path(path).stat().st_size)
+            if key is not None:
+                _set_key(connection, key)
             for pragma in pragmas:
                 connection.execute(f"PRAGMA {pragma}").fetchall()
             # Opening reads nothing; this fails if the file is no database.
@@ -614,6 +731,20 @@ class ClosedEngine:
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # never returns
         raise StorageClosedError
+
+
+def head_of(path: str) -> bytes:
+    """Return what tells what a file is; nothing if there is none."""
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(_HEAD)
+    except OSError:
+        return b""
+
+
+def _set_key(connection: apsw.Connection, key: EncryptionKey) -> None:
+    for name, value in key.pragmas.items():
+        connection.pragma(name, value)
 
 
 def _distrust(connection: apsw.Connection, size: int) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
-from pyodide_app.errors import StorageError, StorageResolutionError
+from pyodide_app.errors import EncryptionError, StorageError, StorageResolutionError
 from pyodide_app.storage.adapter import (
     Durability,
     RestorePoint,
@@ -18,6 +18,7 @@ from pyodide_app.storage.adapters.indexeddb import IndexedDbAdapter
 from pyodide_app.storage.adapters.memory import MemoryAdapter
 from pyodide_app.storage.adapters.native import NativeSqliteAdapter
 from pyodide_app.storage.changes import Subscription
+from pyodide_app.storage.encryption import Cipher
 from pyodide_app.storage.hooks import HookedAdapter, StorageHooks, combine_hooks
 from pyodide_app.storage.repositories import (
     Conversations,
@@ -61,6 +62,8 @@ async def create_agentos_storage(
     durability: Durability = "batched",
     auto_save: bool = True,
     save_interval_ms: int = 100,
+    passphrase: str | None = None,
+    cipher: Cipher | None = None,
     hooks: StorageHooks | Sequence[StorageHooks] | None = None,
     priority: Sequence[str] | None = None,
 ) -> "AgentOSStorage":
@@ -77,6 +80,9 @@ async def create_agentos_storage(
         durability: See `Durability`.
         auto_save: See `IndexedDbAdapter`.
         save_interval_ms: See `IndexedDbAdapter`.
+        passphrase: Opens an encrypted database; a new one becomes encrypted. One
+            that is plain is refused: open it without, then call `encrypt`.
+        cipher: Default: that of the database; see `Cipher`.
         hooks: Called around each statement, in order.
         priority: Names of adapters in the order to try them.
 
@@ -84,8 +90,12 @@ async def create_agentos_storage(
         StorageResolutionError: None could be opened; it lists each attempt. The
             last one's error is its cause.
         SchemaError: The database is from a newer release.
+        EncryptionError: The passphrase is missing, wrong, or of no use.
     """
     if adapter is not None and not isinstance(adapter, str):
+        if passphrase is not None:
+            reason = "the adapter was passed in: give the passphrase to that"
+            raise EncryptionError(reason)
         resolution = Resolution(adapter.kind, "the adapter was passed in")
         await adapter.open()
         return await _prepared(adapter, resolution, hooks)
@@ -97,9 +107,19 @@ async def create_agentos_storage(
                 auto_save=auto_save,
                 save_interval_ms=save_interval_ms,
                 durability=durability,
+                passphrase=passphrase,
+                cipher=cipher,
             )
         if kind == "native":
-            return NativeSqliteAdapter(path or f"{db_name}.db", durability=durability)
+            return NativeSqliteAdapter(
+                path or f"{db_name}.db",
+                durability=durability,
+                passphrase=passphrase,
+                cipher=cipher,
+            )
+        if passphrase is not None:
+            reason = "a database in memory is stored nowhere: leave the passphrase out"
+            raise EncryptionError(reason)
         return MemoryAdapter()
 
     wanted = candidates(
@@ -115,6 +135,9 @@ async def create_agentos_storage(
         chosen = make(candidate.kind)
         try:
             await chosen.open()
+        except EncryptionError:
+            # It is there: another one in its place would be an empty one.
+            raise
         except (StorageError, OSError) as error:
             attempts.append((candidate.kind, str(error)))
             cause = error
@@ -170,16 +193,67 @@ class AgentOSStorage:
         """Build the full-text index anew from what is stored."""
         await rebuild_search(self.adapter)
 
-    async def export_database(self) -> bytes:
-        """Return a plain SQLite file as of the last commit."""
-        return await self.adapter.export_database()
+    async def encrypt(self, passphrase: str, *, cipher: Cipher = "chacha20") -> None:
+        """Encrypt the database and its restore points, durably.
 
-    async def inspect_backup(self, data: bytes | str | Path) -> "BackupInspection":
+        Afterwards nothing of it is stored as plain text: what was set aside as
+        damaged goes. There is no way back to the data without the passphrase.
+
+        Args:
+            passphrase: Any text that is not empty.
+            cipher: See `Cipher`.
+
+        Raises:
+            EncryptionError: It is encrypted already, or only in memory.
+            DurabilityError: It stays as it was.
+        """
+        await self.adapter.encrypt(passphrase, cipher=cipher)
+
+    async def change_passphrase(self, current: str, new: str) -> None:
+        """Encrypt the database and its restore points by another passphrase.
+
+        Raises:
+            WrongPassphraseError: *current* is not the passphrase.
+            NotEncryptedError: It is not encrypted.
+            DurabilityError: It stays as it was.
+        """
+        await self.adapter.change_passphrase(current, new)
+
+    async def decrypt(self, passphrase: str) -> None:
+        """Make the database and its restore points plain again. Raises as above."""
+        await self.adapter.decrypt(passphrase)
+
+    async def export_database(
+        self,
+        *,
+        passphrase: str | None = None,
+        cipher: Cipher = "chacha20",
+        keep_encryption: bool = False,
+    ) -> bytes:
+        """Return an SQLite file as of the last commit.
+
+        It is plain, also if the database is encrypted, unless asked for otherwise.
+
+        Args:
+            passphrase: Encrypt the file by it.
+            cipher: For that, see `Cipher`.
+            keep_encryption: Without a *passphrase*, that of the database is used.
+        """
+        return await self.adapter.export_database(
+            passphrase=passphrase, cipher=cipher, keep_encryption=keep_encryption
+        )
+
+    async def inspect_backup(
+        self, data: bytes | str | Path, *, passphrase: str | None = None
+    ) -> "BackupInspection":
         """Return what a backup holds and whether it can be imported."""
         from pyodide_app.storage.backup import ainspect_backup
 
         return await ainspect_backup(
-            data, scratch=self.adapter.scratch_path, limit=self._largest_backup
+            data,
+            scratch=self.adapter.scratch_path,
+            limit=self._largest_backup,
+            passphrase=passphrase,
         )
 
     async def import_database(
@@ -188,6 +262,7 @@ class AgentOSStorage:
         *,
         mode: Literal["replace", "merge"] = "replace",
         keep_restore_point: bool = True,
+        passphrase: str | None = None,
         progress: Callable[[str, float], None] | None = None,
     ) -> "ImportReport":
         """Take over a backup, after checking it.
@@ -196,11 +271,14 @@ class AgentOSStorage:
             data: The file's content, or its path.
             mode: ``replace`` the database by it, or ``merge`` it into the database.
             keep_restore_point: Keep the state before, so that this can be undone.
+            passphrase: Of the backup, if it is encrypted. The database stays as it
+                is, encrypted or plain.
             progress: Told the phase (``check``, ``copy``, ``save``) and how much of
                 the whole is done, from 0 to 1.
 
         Raises:
             BackupError: It is refused; the database is untouched.
+            EncryptionError: It is encrypted, and *passphrase* does not open it.
         """
         from pyodide_app.storage.backup import import_backup
 
@@ -211,6 +289,7 @@ class AgentOSStorage:
             keep_restore_point=keep_restore_point,
             progress=progress,
             limit=self._largest_backup,
+            passphrase=passphrase,
         )
 
     @property
@@ -232,13 +311,25 @@ class AgentOSStorage:
         """Return the SQLite file of a restore point."""
         return await self.adapter.read_restore_point(id)
 
-    async def restore(self, id: str) -> None:
+    async def keep_daily_restore_point(self) -> RestorePoint | None:
+        """Keep one if the newest is older than a day, and something has changed."""
+        return await self.adapter.keep_daily_restore_point()
+
+    async def restore(self, id: str, *, passphrase: str | None = None) -> RestorePoint:
         """Make the database equal a restore point.
 
         The point may be of an older release, so the schema is brought up to date.
+
+        Args:
+            id: Of the restore point.
+            passphrase: Of the restore point, if it is not that of the database.
+
+        Returns:
+            A new restore point: the state before, so that this can be undone.
         """
-        await self.adapter.restore(id)
+        kept = await self.adapter.restore(id, passphrase=passphrase)
         await self.adapter.migrate(MIGRATIONS)
+        return kept
 
     async def delete_restore_point(self, id: str) -> None:
         """Delete a restore point."""
@@ -266,7 +357,10 @@ async def _prepared(
     hooks: StorageHooks | Sequence[StorageHooks] | None,
 ) -> AgentOSStorage:
     try:
-        await adapter.migrate(MIGRATIONS)
+        applied = await adapter.migrate(MIGRATIONS)
+        if adapter.kind == "native" and len(applied) < len(MIGRATIONS):
+            # A browser's host runs for days, and looks by itself.
+            await adapter.keep_daily_restore_point()
     except BaseException:
         await adapter.close()
         raise

@@ -23,6 +23,7 @@ from pyodide_app.storage.adapter import (
     StorageStatus,
 )
 from pyodide_app.storage.changes import ChangeFeed
+from pyodide_app.storage.encryption import Cipher
 from pyodide_app.storage.migrations import Migration
 
 __all__ = ["HookContext", "HookedAdapter", "StorageHooks", "combine_hooks"]
@@ -178,13 +179,41 @@ class HookedAdapter:
         """Return how safe the data are now."""
         return await self._inner.status()
 
-    async def export_database(self) -> bytes:
-        """Return a plain SQLite file as of the last commit."""
-        return await self._inner.export_database()
+    async def export_database(
+        self,
+        *,
+        passphrase: str | None = None,
+        cipher: Cipher = "chacha20",
+        keep_encryption: bool = False,
+    ) -> bytes:
+        """Return an SQLite file as of the last commit, plain or encrypted."""
+        return await self._inner.export_database(
+            passphrase=passphrase, cipher=cipher, keep_encryption=keep_encryption
+        )
 
-    async def import_database(self, data: bytes, *, trust_schema: bool = False) -> None:
+    async def import_database(
+        self,
+        data: bytes,
+        *,
+        trust_schema: bool = False,
+        passphrase: str | None = None,
+    ) -> None:
         """Replace the database by the SQLite file *data*, after checking it."""
-        await self._inner.import_database(data, trust_schema=trust_schema)
+        await self._inner.import_database(
+            data, trust_schema=trust_schema, passphrase=passphrase
+        )
+
+    async def encrypt(self, passphrase: str, *, cipher: Cipher = "chacha20") -> None:
+        """Encrypt the database and its restore points, durably."""
+        await self._inner.encrypt(passphrase, cipher=cipher)
+
+    async def change_passphrase(self, current: str, new: str) -> None:
+        """Encrypt the database and its restore points by another passphrase."""
+        await self._inner.change_passphrase(current, new)
+
+    async def decrypt(self, passphrase: str) -> None:
+        """Make the database and its restore points plain again."""
+        await self._inner.decrypt(passphrase)
 
     def scratch_path(self, name: str) -> str:
         """Return where a file for `replace_database` may be written."""
@@ -208,9 +237,13 @@ class HookedAdapter:
         """Return the SQLite file of a restore point."""
         return await self._inner.read_restore_point(id)
 
-    async def restore(self, id: str) -> None:
-        """Make the database equal a restore point, which stays."""
-        await self._inner.restore(id)
+    async def keep_daily_restore_point(self) -> RestorePoint | None:
+        """Keep one if the newest is older than a day, and something has changed."""
+        return await self._inner.keep_daily_restore_point()
+
+    async def restore(self, id: str, *, passphrase: str | None = None) -> RestorePoint:
+        """Make the database equal a restore point; return one of the state before."""
+        return await self._inner.restore(id, passphrase=passphrase)
 
     async def delete_restore_point(self, id: str) -> None:
         """Delete a restore point."""

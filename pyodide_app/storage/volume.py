@@ -65,8 +65,38 @@ class Volume(Protocol):
         """
         ...
 
-    async def keep_restore_point(self, path: str, reason: str) -> Mapping[str, object]:
-        """Keep a durable copy; return ``id``, ``reason``, ``createdAt``, ``size``."""
+    async def forget_replaced(self, *, quarantined: bool) -> None:
+        """Return when nothing is stored of what files were before `replace_file`.
+
+        Restore points stay.
+
+        Args:
+            quarantined: Delete also what was ever set aside as damaged.
+
+        Raises:
+            DurabilityError: Something is; it is tried again with the next one.
+        """
+        ...
+
+    async def keep_restore_point(
+        self, path: str, reason: str, *, encrypted: bool
+    ) -> Mapping[str, object]:
+        """Keep a durable copy, and let old ones go that take too much space.
+
+        Returns:
+            ``id``, ``reason``, ``createdAt``, ``size``, ``stored``, ``encrypted``,
+            as in `RestorePoint`.
+        """
+        ...
+
+    async def is_restore_point_of(self, id: str, path: str) -> bool:
+        """Return whether *path* is what that restore point holds."""
+        ...
+
+    async def rewrite_restore_point(
+        self, id: str, staged: str, *, encrypted: bool
+    ) -> None:
+        """Make the content of a restore point that of *staged*, atomically."""
         ...
 
     async def restore_points(self, path: str) -> list[Mapping[str, object]]:

@@ -1009,13 +1009,32 @@ async def test_a_restore_point_brings_the_database_back(adapter):
     assert await adapter.restore_points() == [second, first]
     assert first.reason == "before the change"
     assert first.size == len(await adapter.read_restore_point(first.id))
-    await adapter.restore(first.id)
+    undo = await adapter.restore(first.id)
     assert await texts(adapter) == ["a"]
-    await adapter.restore(second.id)
+    assert undo.reason == "before restore"
+    redo = await adapter.restore(undo.id)
     assert await texts(adapter) == ["a", "b"]
 
     await adapter.delete_restore_point(first.id)
-    assert await adapter.restore_points() == [second]
+    assert await adapter.restore_points() == [redo, undo, second]
+
+
+async def test_ten_restore_points_are_kept_at_least(adapter):
+    await make_notes(adapter)
+    for number in range(10):
+        await adapter.keep_restore_point(str(number))
+    kept = await adapter.restore_points()
+    assert [point.reason for point in kept] == list("9876543210")
+
+
+async def test_a_daily_restore_point_is_kept_once_a_day(adapter):
+    await make_notes(adapter)
+    point = await adapter.keep_daily_restore_point()
+    assert point.reason == "daily"
+    assert not point.encrypted
+    await add(adapter, "a")
+    assert await adapter.keep_daily_restore_point() is None
+    assert await adapter.restore_points() == [point]
 
 
 async def test_an_unknown_restore_point_is_refused(adapter):

@@ -724,15 +724,20 @@ async function assertNoticed(machine, store, key, bytes, states, last) {
   }
 }
 
-test('restore points: five of a file are kept, and read back whole', async () => {
+/** @param {World} world @param {Host} host @param {string} reason */
+function keep(world, host, reason, { path = 'a.db', encrypted = false } = {}) {
+  const kept = host.opened.keepRestorePoint(path, reason, encrypted);
+  return world.until(kept);
+}
+
+test('restore points: ten of a file are kept, and read back whole', async () => {
   const { machine, world, host } = await started();
-  const volume = host.opened;
   commit(host, 1, { path: 'other.db' });
-  await world.until(volume.keepRestorePoint('/persist/other.db', 'other'));
-  for (let i = 1; i <= 7; i++) {
+  await keep(world, host, 'other', { path: '/persist/other.db' });
+  for (let i = 1; i <= 12; i++) {
     commit(host, i, { pages: i });
     await world.pass(1);
-    await world.until(volume.keepRestorePoint('/persist/a.db', `before ${i}`));
+    await keep(world, host, `before ${i}`, { path: '/persist/a.db' });
   }
 
   const again = (await reopened(machine)).opened;
@@ -740,20 +745,133 @@ test('restore points: five of a file are kept, and read back whole', async () =>
 
   assert.deepEqual(
     kept.map(({ reason, size }) => [reason, size / PAGE_SIZE]),
-    [7, 6, 5, 4, 3].map((i) => [`before ${i}`, i]),
+    [12, 11, 10, 9, 8, 7, 6, 5, 4, 3].map((i) => [`before ${i}`, i]),
   );
   const [newest] = kept;
+  assert.ok((newest?.stored ?? Infinity) < PAGE_SIZE);
   const bytes = await world.until(again.readRestorePoint(newest?.id ?? ''));
-  assert.deepEqual(bytes, new Uint8Array(7 * PAGE_SIZE).fill(7));
+  assert.deepEqual(bytes, new Uint8Array(12 * PAGE_SIZE).fill(12));
   await world.until(again.stageRestorePoint(newest?.id ?? '', '/scratch/x'));
-  assert.equal(again.scratchFolder.find('x')?.size, 7 * PAGE_SIZE);
+  assert.equal(again.scratchFolder.find('x')?.size, 12 * PAGE_SIZE);
   await world.until(again.deleteRestorePoint(newest?.id ?? ''));
   await assert.rejects(
     world.until(again.readRestorePoint(newest?.id ?? '')),
     coded('restore_point_not_found'),
   );
-  assert.equal(machine.count('restore_points'), 5);
-  assert.equal(machine.count('restore_extents'), 5);
+  assert.equal(machine.count('restore_points'), 10);
+  assert.equal(machine.count('restore_extents'), 10);
+});
+
+test('what is encrypted is kept as it is, and is rewritten at once', async () => {
+  const { machine, world, host } = await started();
+  commit(host, 1, { pages: 2 });
+  const { id } = await keep(world, host, 'plain');
+  host.opened.writeScratch('sealed', new Uint8Array(3 * PAGE_SIZE).fill(9));
+
+  const rewritten = host.opened.rewriteRestorePoint(id, 'sealed', true);
+  await world.until(rewritten);
+
+  const again = (await reopened(machine)).opened;
+  const [point] = await world.until(again.restorePoints('a.db'));
+  assert.equal(point?.id, id);
+  assert.equal(point.reason, 'plain');
+  assert.equal(point.encrypted, true);
+  assert.equal(point.stored, 3 * PAGE_SIZE);
+  assert.equal((await world.until(again.readRestorePoint(id)))[0], 9);
+  assert.equal(machine.count('restore_extents'), 1);
+});
+
+test('a restore point tells whether its file has changed since', async () => {
+  const { world, host } = await started();
+  commit(host, 1, { pages: 2 });
+  const { id } = await keep(world, host, 'daily');
+  const isSame = () => world.until(host.opened.isRestorePointOf(id, 'a.db'));
+  assert.equal(await isSame(), true);
+  commit(host, 2);
+  assert.equal(await isSame(), false);
+  commit(host, 1);
+  assert.equal(await isSame(), true);
+});
+
+test('a restore point that is damaged says so', async () => {
+  const { machine, world, host } = await started();
+  commit(host, 1);
+  for (const encrypted of [false, true]) {
+    const { id } = await keep(world, host, 'x', { encrypted });
+    const [key, value] =
+      stored(machine, 'restore_extents').find(([[data]]) => data === id) ?? [];
+    const bytes = value.slice();
+    bytes[5] ^= 1;
+    machine.disk.tamper(DATABASE, 'restore_extents', key, bytes);
+    const read = world.until(host.opened.readRestorePoint(id));
+    await assert.rejects(read, coded('store_damaged'));
+  }
+});
+
+test('the oldest restore points make room for a new one', async () => {
+  const { world, host } = await started();
+  for (let i = 1; i <= 3; i++) {
+    commit(host, i, { pages: 2 });
+    await world.pass(1);
+    await keep(world, host, `${i}`, { encrypted: true });
+  }
+  world.quota = world.disk.usage + PAGE_SIZE;
+
+  await world.pass(1);
+  await keep(world, host, '4', { encrypted: true });
+
+  const kept = await world.until(host.opened.restorePoints('a.db'));
+  assert.deepEqual(
+    kept.map(({ reason }) => reason),
+    ['4', '3', '2'],
+  );
+});
+
+test('what a restore point cut short has left goes with the next one', async () => {
+  const { machine, world, host } = await started();
+  commit(host, 1);
+  world.faults = (point, { transaction }) =>
+    point === 'request' &&
+    transaction?.mode === 'readwrite' &&
+    transaction.stores.includes('restore_points')
+      ? 'UnknownError'
+      : null;
+  const failed = keep(world, host, 'cut short');
+  await assert.rejects(failed, coded('store_lost'));
+  assert.equal(machine.count('restore_extents'), 1);
+  world.faults = () => null;
+
+  await keep(world, host, 'next');
+
+  assert.equal(machine.count('restore_points'), 1);
+  assert.equal(machine.count('restore_extents'), 1);
+});
+
+test('nothing stays of what a file was before it was replaced', async () => {
+  const { machine, world, host } = await started();
+  commit(host, 1, { pages: 30 });
+  await flush(world, host);
+  commit(host, 2);
+  await flush(world, host);
+  await world.pass(1000);
+  damage(machine, 'log');
+  const again = await reopened(machine);
+  assert.equal(machine.count('quarantine'), 1);
+  failDeletions(world);
+  again.opened.writeScratch('staged', new Uint8Array(PAGE_SIZE).fill(7));
+  await world.until(again.opened.replaceFile('a.db', 'staged'));
+  const left = again.opened.forgetReplaced(true);
+  await assert.rejects(world.until(left), coded('quota_exceeded'));
+  world.faults = () => null;
+
+  await world.until(again.opened.forgetReplaced(true));
+
+  assert.equal(machine.count('quarantine'), 0);
+  assert.equal(machine.count('checkpoints'), 1);
+  assert.equal(machine.count('extents'), 1);
+  const isFence = (/** @type {Uint8Array} */ bytes) => bytes.length < PAGE_SIZE;
+  assert.ok(stored(machine, 'log').every(([, bytes]) => isFence(bytes)));
+  assert.equal(valueOf(await reopened(machine)), 7);
 });
 
 test('an export is a commit point: it waits for the transaction', async () => {

@@ -12,6 +12,9 @@ EXAMPLES = [
     errors.SqlError("no such table: t", "SQLITE_ERROR", "SELECT * FROM t"),
     errors.ConstraintError("UNIQUE", "SQLITE_CONSTRAINT_UNIQUE", "INSERT"),
     errors.ParameterError("too few", "SELECT ?"),
+    errors.PassphraseRequiredError("agentos"),
+    errors.WrongPassphraseError("agentos"),
+    errors.NotEncryptedError("agentos"),
     errors.TransactionError("not now"),
     errors.CursorError(),
     errors.SchemaTooNewError(found=3, supported=2),
@@ -41,7 +44,7 @@ EXAMPLES = [
     errors.ProviderInterruptedError(),
     errors.ProviderResponseError(status=503),
 ]
-ABSTRACT = {"internal", "storage", "schema", "backup", "agent"}
+ABSTRACT = {"encryption", "internal", "storage", "schema", "backup", "agent"}
 
 
 def tree(cls=PyodideAppError):

@@ -384,6 +384,23 @@ export class Checkpointer {
   }
 
   /**
+   * Delete what the last checkpoint has made superfluous, if anything is left.
+   *
+   * @param {Ownership} owner
+   * @throws {StoreError} The next checkpoint tries again.
+   */
+  async tidy(owner) {
+    const extentKeys = [...this.#garbage];
+    await this.#store.prune(owner, {
+      checkpointsBefore: this.#id,
+      logRanges: this.#leftovers,
+      extentKeys,
+    });
+    for (const key of extentKeys) this.#garbage.delete(key);
+    this.#leftovers = [];
+  }
+
+  /**
    * A failure here costs space, not data; the next checkpoint tries again.
    *
    * @param {LogPosition} next
@@ -401,15 +418,8 @@ export class Checkpointer {
     this.#leftovers = logRanges.filter(isSomething);
     this.#start = next;
     this.#fences = [];
-    const extentKeys = [...this.#garbage];
     try {
-      await this.#store.prune(owner(), {
-        checkpointsBefore: this.#id,
-        logRanges: this.#leftovers,
-        extentKeys,
-      });
-      for (const key of extentKeys) this.#garbage.delete(key);
-      this.#leftovers = [];
+      await this.tidy(owner());
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
     }

@@ -230,6 +230,25 @@ export class Flusher {
     while (this.#isCheckpointing) await this.#checkpointing;
   }
 
+  /**
+   * Resolves when nothing is stored that the last checkpoint has made superfluous.
+   *
+   * @throws {StoreError} Something is; the next checkpoint tries again.
+   */
+  async tidy() {
+    for (const ms of BACKOFF) {
+      await this.quiet();
+      try {
+        await this.#checkpointer.tidy(this.#owner());
+        return;
+      } catch (error) {
+        if (asStoreError(error).code !== 'store_lost') throw error;
+        if (ms === BACKOFF.at(-1)) throw error;
+        await this.#clock.sleep(ms);
+      }
+    }
+  }
+
   /** Stop trying. What is not durable yet stays so. */
   close() {
     this.#closed = true;

@@ -22,6 +22,7 @@
  * The same module runs in the host and, for the tail, in the page.
  */
 
+/** @import { Checksum } from '../core/checksum.js' */
 /** @import { LogKey } from '../core/log-recovery.js' */
 
 /**
@@ -32,6 +33,12 @@
  * @property {number} createdAt  Unix milliseconds.
  * @property {number} size  In bytes.
  * @property {number} extents
+ * @property {boolean} encrypted  Whether the file is.
+ * @property {string} data  Names its extents.
+ * @property {boolean} packed  Whether its extents are compressed.
+ * @property {number} stored  Bytes that they take.
+ * @property {Checksum[]} [checksums]  Of its extents, not compressed. Those of
+ *   earlier releases have none.
  */
 
 /**
@@ -49,6 +56,9 @@
  */
 
 const SCHEMA_VERSION = 1;
+
+/** What the rows of earlier releases do not say. */
+const BEFORE_PACKING = { encrypted: false, packed: false };
 
 /** In milliseconds; an older tab that does not let go is then named. */
 const BLOCKED_AFTER = 3000;
@@ -303,53 +313,90 @@ export class PageStore {
     return request.result;
   }
 
+  /** Delete what was ever set aside. */
+  async clearQuarantine() {
+    await this.#transact('quarantine', 'readwrite', (tx) =>
+      tx.objectStore('quarantine').clear(),
+    );
+  }
+
   /** @returns {Promise<RestorePointRow[]>} Newest first. */
   async restorePoints() {
     const { values } = await this.#readAll('restore_points');
-    const rows = /** @type {RestorePointRow[]} */ (values);
+    const rows = /** @type {RestorePointRow[]} */ (values).map((row) => {
+      const before = { stored: row.size, data: row.id, ...BEFORE_PACKING };
+      return Object.assign(before, row);
+    });
     return rows.sort((a, b) => b.createdAt - a.createdAt);
   }
 
   /**
-   * One piece of a restore point. It counts only once its row is added.
+   * One piece of a restore point. It counts only once its row is put.
    *
-   * @param {string} id
+   * @param {string} data
    * @param {number} number
    * @param {Uint8Array} bytes
    */
-  async addRestoreExtent(id, number, bytes) {
-    await this.#addOne('restore_extents', [id, number], bytes);
-  }
-
-  /** @param {RestorePointRow} row */
-  async addRestorePoint(row) {
-    await this.#addOne('restore_points', row.id, row);
+  async addRestoreExtent(data, number, bytes) {
+    await this.#addOne('restore_extents', [data, number], bytes);
   }
 
   /**
-   * @param {string} id
+   * @param {RestorePointRow} row
+   * @param {RestorePointRow} [replaced]  Its extents go.
+   */
+  async putRestorePoint(row, replaced) {
+    if (!replaced) {
+      await this.#addOne('restore_points', row.id, row);
+      return;
+    }
+    const stores = ['restore_points', 'restore_extents'];
+    await this.#transact(stores, 'readwrite', (tx) => {
+      tx.objectStore('restore_points').put(row, row.id);
+      tx.objectStore('restore_extents').delete(this.#extentsOf(replaced.data));
+    });
+  }
+
+  /**
+   * @param {string} data
    * @param {number} number
    * @returns {Promise<Uint8Array | null>}
    */
-  async restoreExtent(id, number) {
+  async restoreExtent(data, number) {
     const request = await this.#transact('restore_extents', 'readonly', (tx) =>
-      tx.objectStore('restore_extents').get([id, number]),
+      tx.objectStore('restore_extents').get([data, number]),
     );
     return request.result ? asBytes(request.result) : null;
   }
 
-  /** @param {string} id */
-  async deleteRestorePoint(id) {
-    await this.#transact(
-      ['restore_points', 'restore_extents'],
-      'readwrite',
-      (tx) => [
-        tx.objectStore('restore_points').delete(id),
-        tx
-          .objectStore('restore_extents')
-          .delete(this.#range().bound([id, 0], [id, Infinity])),
-      ],
+  /** @returns {Promise<Set<string>>} What their extents are named by. */
+  async restoreExtentOwners() {
+    const request = await this.#transact('restore_extents', 'readonly', (tx) =>
+      tx.objectStore('restore_extents').getAllKeys(),
     );
+    const keys = /** @type {[string, number][]} */ (request.result);
+    return new Set(keys.map(([data]) => data));
+  }
+
+  /** @param {string} data  Of a restore point that has no row. */
+  async deleteRestoreExtents(data) {
+    await this.#transact('restore_extents', 'readwrite', (tx) =>
+      tx.objectStore('restore_extents').delete(this.#extentsOf(data)),
+    );
+  }
+
+  /** @param {RestorePointRow} row */
+  async deleteRestorePoint({ id, data }) {
+    const stores = ['restore_points', 'restore_extents'];
+    await this.#transact(stores, 'readwrite', (tx) => {
+      tx.objectStore('restore_points').delete(id);
+      tx.objectStore('restore_extents').delete(this.#extentsOf(data));
+    });
+  }
+
+  /** @param {string} data */
+  #extentsOf(data) {
+    return this.#range().bound([data, 0], [data, Infinity]);
   }
 
   /** No call may follow. */

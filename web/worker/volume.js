@@ -1,8 +1,8 @@
 /**
  * A durable folder: what Python sees as `/persist`, with the promises it makes.
  *
- * It joins the parts (folder, store, flusher, checkpointer, lock) and keeps the
- * two things none of them knows: when to flush by itself, and restore points.
+ * It joins the parts (folder, store, flusher, checkpointer, restore points) and
+ * keeps the one thing none of them knows: when to flush by itself.
  * `/scratch` is a folder of the same kind that is never made durable; its bytes
  * lie outside the WebAssembly heap.
  *
@@ -11,18 +11,20 @@
  */
 
 import { databaseName } from '../core/names.js';
-import { EXTENT_SIZE } from '../core/paged-file.js';
 import { PagedFolder } from '../core/paged-folder.js';
 import { Checkpointer } from './checkpointer.js';
 import { Flusher, LIMITS } from './flusher.js';
+import { GZIP } from './gzip.js';
 import { PageStore, StoreError } from './page-store.js';
 import { recover } from './recovery.js';
+import { RestorePoints } from './restore-points.js';
 
 /** @import { RestorePointRow } from './page-store.js' */
 /** @import { Clock, Limits, SealedRecord } from './flusher.js' */
 /** @import { Recovered } from './recovery.js' */
 /** @import { LogKey } from '../core/log-recovery.js' */
-/** @import { PagedFile } from '../core/paged-file.js' */
+/** @import { FileView, PagedFile } from '../core/paged-file.js' */
+/** @import { Packing } from './gzip.js' */
 
 /**
  * @typedef {object} VolumeEvents
@@ -39,9 +41,6 @@ const ESTIMATE_AGE = 2000;
 
 /** In milliseconds, before a store that was lost while opening is read again. */
 const REOPENING = [20, 100, 500, 2000];
-
-/** Restore points kept per file. */
-const RESTORE_POINTS = 5;
 
 /**
  * @typedef {object} FileCalls  Creating and removing as the file system sees it.
@@ -72,6 +71,7 @@ export class Volume {
   /** @type {FileCalls | null} */
   #fileCalls = null;
   #flusher;
+  #points;
   #report;
 
   /** In milliseconds; negative: only explicit flushes. @type {Map<string, number>} */
@@ -94,6 +94,7 @@ export class Volume {
    * @param {PageStore} [options.store]
    * @param {Clock} [options.clock]
    * @param {Limits} [options.limits]
+   * @param {Packing} [options.packing]
    * @returns {Promise<Volume>} Its files are in memory.
    * @throws {StoreError}
    */
@@ -105,10 +106,11 @@ export class Volume {
       store = new PageStore(databaseName(name)),
       clock = SYSTEM_CLOCK,
       limits = LIMITS,
+      packing = GZIP,
     },
   ) {
     const opened = await openStore(store, clock, onProgress);
-    const parts = { store, ...opened, clock, events };
+    const parts = { store, ...opened, clock, events, packing };
     const flusher = new Flusher({ ...parts, limits });
     return new Volume({ ...parts, flusher });
   }
@@ -121,11 +123,17 @@ export class Volume {
    * @param {Recovered} parts.recovered
    * @param {Clock} parts.clock
    * @param {VolumeEvents} parts.events
+   * @param {Packing} parts.packing
    */
-  constructor({ store, folder, flusher, recovered, clock, events }) {
+  constructor({ store, folder, flusher, recovered, clock, events, packing }) {
     this.#store = store;
     this.#folder = folder;
     this.#flusher = flusher;
+    this.#points = new RestorePoints(
+      store,
+      packing,
+      () => this.#estimate.quota,
+    );
     this.#report = recovered.report;
     this.#clock = clock;
     this.#events = events;
@@ -222,6 +230,17 @@ export class Volume {
     file.write(bytes, 0);
   }
 
+  /**
+   * @param {string} name
+   * @returns {Uint8Array} A copy.
+   */
+  readScratch(name) {
+    const file = this.#fileAt(this.scratch, this.#inScratch(name));
+    const bytes = new Uint8Array(file.size);
+    file.read(bytes, 0);
+    return bytes;
+  }
+
   /** @param {string} name */
   removeScratch(name) {
     const path = this.#inScratch(name);
@@ -253,59 +272,66 @@ export class Volume {
   }
 
   /**
+   * Resolves when nothing is stored of what files were before `replaceFile`, but
+   * for restore points.
+   *
+   * @param {boolean} quarantined  Also of what was ever set aside.
+   */
+  async forgetReplaced(quarantined) {
+    await this.#flusher.tidy();
+    await this.#points.collectGarbage();
+    if (quarantined) await this.#store.clearQuarantine();
+  }
+
+  /**
    * Keep a copy of a file as it is committed now.
    *
    * @param {string} path
    * @param {string} reason
+   * @param {boolean} encrypted  Whether the file is.
    */
-  async keepRestorePoint(path, reason) {
+  async keepRestorePoint(path, reason, encrypted) {
     const inside = this.#inside(path);
-    await this.#folder.settled(inside);
-    const view = this.#folder.find(inside)?.freeze();
-    if (!view) throw new StoreError('store_unavailable', `${path} is missing`);
-    /** @type {RestorePointRow} */
-    const row = {
-      id: crypto.randomUUID(),
-      path: inside,
-      reason,
-      createdAt: this.#clock.now(),
-      size: view.size,
-      extents: view.extentCount,
-    };
-    const { losses } = this.#store;
+    const createdAt = this.#clock.now();
+    return this.#viewing(path, async (view) => {
+      const copy = { path: inside, reason, createdAt, encrypted };
+      return publicRow(await this.#points.keep(view, copy));
+    });
+  }
+
+  /**
+   * @param {string} id
+   * @param {string} path
+   */
+  isRestorePointOf(id, path) {
+    return this.#viewing(path, (view) => this.#points.isOf(id, view));
+  }
+
+  /**
+   * @param {string} id
+   * @param {string} staged  Under /scratch.
+   * @param {boolean} encrypted
+   */
+  async rewriteRestorePoint(id, staged, encrypted) {
+    const file = this.#fileAt(this.scratch, this.#inScratch(staged));
+    const view = file.freeze();
     try {
-      for (let number = 0; number < row.extents; number++) {
-        await this.#store.addRestoreExtent(row.id, number, view.extent(number));
-      }
-      if (this.#store.losses > losses) {
-        const message = 'the browser closed the store; try again';
-        throw new StoreError('store_lost', message);
-      }
-      await this.#store.addRestorePoint(row);
-    } catch (error) {
-      // Best effort: the cause is the error above.
-      await this.#store.deleteRestorePoint(row.id).catch(() => {});
-      throw error;
+      await this.#points.rewrite(id, view, encrypted);
     } finally {
       view.close();
     }
-    const all = await this.#rows(inside);
-    for (const { id } of all.slice(RESTORE_POINTS)) {
-      await this.#store.deleteRestorePoint(id);
-    }
-    return publicRow(row);
   }
 
   /** @param {string} path */
   async restorePoints(path) {
-    return (await this.#rows(this.#inside(path))).map(publicRow);
+    return (await this.#points.list(this.#inside(path))).map(publicRow);
   }
 
   /** @param {string} id */
   async readRestorePoint(id) {
-    const { bytes, row } = await this.#restorePoint(id);
-    const whole = new Uint8Array(row.size);
-    for await (const [offset, extent] of bytes) whole.set(extent, offset);
+    const { size, pieces } = await this.#points.read(id);
+    const whole = new Uint8Array(size);
+    for await (const [offset, extent] of pieces) whole.set(extent, offset);
     return whole;
   }
 
@@ -314,16 +340,15 @@ export class Volume {
    * @param {string} staged  Under /scratch.
    */
   async stageRestorePoint(id, staged) {
-    const { bytes } = await this.#restorePoint(id);
+    const { pieces } = await this.#points.read(id);
     const file = this.#fileAt(this.scratch, this.#inScratch(staged));
     file.resize(0);
-    for await (const [offset, extent] of bytes) file.write(extent, offset);
+    for await (const [offset, extent] of pieces) file.write(extent, offset);
   }
 
   /** @param {string} id */
-  async deleteRestorePoint(id) {
-    await this.#restorePoint(id);
-    await this.#store.deleteRestorePoint(id);
+  deleteRestorePoint(id) {
+    return this.#points.delete(id);
   }
 
   /** Make what is committed durable, as far as possible, and let go. */
@@ -390,28 +415,21 @@ export class Volume {
     return /** @type {PagedFile} */ (folder.find(inside));
   }
 
-  /** @param {string} inside */
-  async #rows(inside) {
-    const rows = await this.#store.restorePoints();
-    return rows.filter(({ path }) => path === inside);
-  }
-
-  /** @param {string} id */
-  async #restorePoint(id) {
-    const row = (await this.#store.restorePoints()).find((r) => r.id === id);
-    if (!row) throw noRestorePoint(id);
-    const store = this.#store;
-    const bytes = async function* () {
-      for (let number = 0; number < row.extents; number++) {
-        const extent = await store.restoreExtent(id, number);
-        if (!extent) throw noRestorePoint(id);
-        yield /** @type {[number, Uint8Array]} */ ([
-          number * EXTENT_SIZE,
-          extent,
-        ]);
-      }
-    };
-    return { row, bytes: bytes() };
+  /**
+   * @template R
+   * @param {string} path
+   * @param {(view: FileView) => Promise<R>} work  On the file as it is committed.
+   */
+  async #viewing(path, work) {
+    const inside = this.#inside(path);
+    await this.#folder.settled(inside);
+    const view = this.#folder.find(inside)?.freeze();
+    if (!view) throw new StoreError('store_unavailable', `${path} is missing`);
+    try {
+      return await work(view);
+    } finally {
+      view.close();
+    }
   }
 
   /** @param {string} path */
@@ -466,15 +484,6 @@ function stripped(path, root) {
 }
 
 /** @param {RestorePointRow} row */
-function publicRow({ id, reason, createdAt, size }) {
-  return { id, reason, createdAt, size };
-}
-
-/** @param {string} id */
-function noRestorePoint(id) {
-  const error = new StoreError(
-    'store_unavailable',
-    `there is no restore point ${id}; it may have made room for a newer one`,
-  );
-  return Object.assign(error, { code: 'restore_point_not_found' });
+function publicRow({ id, reason, createdAt, size, stored, encrypted }) {
+  return { id, reason, createdAt, size, stored, encrypted };
 }

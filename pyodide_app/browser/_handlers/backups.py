@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
+from pyodide_app.browser._handlers.encryption import key_in, passphrase_in
 from pyodide_app.browser.arguments import InvalidArgumentsError
 from pyodide_app.browser.call import Call
 from pyodide_app.browser.wire import Blob
@@ -23,10 +24,18 @@ __all__ = [
 
 
 async def export(call: Call) -> object:
-    adapter, volume = call.handle.adapter, call.host.volume
+    adapter, volume, key = call.handle.adapter, call.host.volume, key_in(call.arguments)
+    keep = call.arguments.truth("keepEncryption", default=False)
     path = getattr(adapter, "path", None)
     if adapter.kind != "indexeddb" or path is None:
-        return await adapter.export_database()
+        return await adapter.export_database(passphrase=passphrase_in(call.arguments))
+    if key is not None or (adapter.cipher is not None and not keep):
+        copy = adapter.scratch_path("export.db")
+        try:
+            await adapter.export_to(copy, key)
+            return Blob(volume.scratch_handle(copy))
+        finally:
+            volume.remove_scratch(copy)
 
     async def work(_: StorageAdapter) -> object:
         # Nothing is written in this transaction; it keeps the others out.
@@ -55,7 +64,9 @@ def _staged(call: Call) -> Iterator[str]:
 
 async def inspect(call: Call) -> object:
     with _staged(call) as path:
-        return await call.handle.storage.inspect_backup(path)
+        return await call.handle.storage.inspect_backup(
+            path, passphrase=passphrase_in(call.arguments)
+        )
 
 
 async def import_database(call: Call) -> object:
@@ -66,7 +77,10 @@ async def import_database(call: Call) -> object:
 
     with _staged(call) as path:
         return await call.handle.storage.import_database(
-            path, mode=mode, progress=progress
+            path,
+            mode=mode,
+            passphrase=passphrase_in(call.arguments),
+            progress=progress,
         )
 
 
@@ -76,7 +90,12 @@ async def import_bare(call: Call) -> object:
     from pyodide_app.storage.backup import replace_with_backup
 
     with _staged(call) as path:
-        await replace_with_backup(call.handle.adapter, path, trust_schema=trust)
+        await replace_with_backup(
+            call.handle.adapter,
+            path,
+            trust_schema=trust,
+            passphrase=passphrase_in(call.arguments),
+        )
     return None
 
 
@@ -85,8 +104,9 @@ async def restore_points(call: Call) -> object:
 
 
 async def restore(call: Call) -> object:
-    await call.handle.storage.restore(call.arguments.text("id"))
-    return None
+    return await call.handle.storage.restore(
+        call.arguments.text("id"), passphrase=passphrase_in(call.arguments)
+    )
 
 
 async def read_restore_point(call: Call) -> object:

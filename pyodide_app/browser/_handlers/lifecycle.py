@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from typing import Final
 
+from pyodide_app.browser._handlers.encryption import cipher_in, passphrase_in
 from pyodide_app.browser.arguments import InvalidArgumentsError
 from pyodide_app.browser.call import Call
 from pyodide_app.browser.databases import Opening
@@ -22,6 +23,8 @@ async def open_database(call: Call) -> object:
         durability=given.choice("durability", _DURABILITIES, "batched"),
         auto_save=given.truth("autoSave", default=True),
         save_interval_ms=given.integer("saveIntervalMs", 100),
+        passphrase=passphrase_in(given),
+        cipher=cipher_in(given),
     )
     if not opening.db_name:
         raise InvalidArgumentsError(field="dbName", expected="a name that is not empty")
@@ -71,6 +74,7 @@ async def status(call: Call) -> object:
         "quota": status.quota,
         "persisted": status.persisted,
         "databaseBytes": status.database_bytes,
+        "encryption": status.encryption,
         "tabs": call.host.tab_count(),
     }
 

@@ -14,6 +14,7 @@ from pyodide_app.errors import StorageInUseError
 from pyodide_app.ids import new_id
 from pyodide_app.storage.adapter import Durability, RestorePoint, StorageStatus
 from pyodide_app.storage.adapters.sqlite import ENGINE_PRAGMAS, SqliteAdapter
+from pyodide_app.storage.encryption import Cipher, EncryptionKey
 from pyodide_app.storage.engine import Engine
 from pyodide_app.storage.volume import Volume, installed_volume
 
@@ -33,6 +34,8 @@ class IndexedDbAdapter(SqliteAdapter):
             not, `flush` and `close` do it.
         save_interval_ms: How long that may take.
         durability: See `Durability`.
+        passphrase: Opens an encrypted database; a new one becomes encrypted.
+        cipher: None finds out which one the file has, see `Cipher`.
         volume: Where the file is; default: the one the browser package installed.
     """
 
@@ -56,9 +59,11 @@ class IndexedDbAdapter(SqliteAdapter):
         auto_save: bool = True,
         save_interval_ms: int = 100,
         durability: Durability = "batched",
+        passphrase: str | None = None,
+        cipher: Cipher | None = None,
         volume: Volume | None = None,
     ) -> None:
-        super().__init__(durability)
+        super().__init__(durability, EncryptionKey.of(passphrase, cipher))
         if not db_name:
             msg = "db_name must not be empty"
             raise ValueError(msg)
@@ -95,6 +100,7 @@ class IndexedDbAdapter(SqliteAdapter):
             quota=_number(known.pop("quota", None)),
             persisted=_truth(known.pop("persisted", None)),
             database_bytes=size,
+            encryption=self.cipher,
             details=known,
         )
 
@@ -139,6 +145,7 @@ class IndexedDbAdapter(SqliteAdapter):
             # The volume knows a transaction by the life of its journal file.
             fixed_pragmas=frozenset({"journal_mode", "locking_mode"}),
             name=self.db_name,
+            key=self._key,
         )
 
     def _release(self) -> None:
@@ -150,20 +157,49 @@ class IndexedDbAdapter(SqliteAdapter):
         await self._volume.flush(strict=self.durability == "strict")
 
     def _image(self) -> bytes:
+        if self._key is not None:
+            return super()._image()
         # With a rollback journal the file is the database at every commit point;
         # reading it takes one copy where SQLite's serialize takes two.
         self._engine.ensure_header()
         return Path(self.path).read_bytes()
 
     async def _replace(self, staged_path: str) -> None:
+        await self._swap(staged_path, self._key)
+
+    async def _rekey(self, key: EncryptionKey | None) -> None:
+        staged = self.scratch_path("rekeyed.db")
+        try:
+            self._engine.copy_to(staged, key)
+            await self._swap(staged, key)
+        finally:
+            Path(staged).unlink(missing_ok=True)
+        # What was set aside as damaged could hold plain text.
+        await self._volume.forget_replaced(quarantined=key is not None)
+
+    async def _swap(self, staged_path: str, key: EncryptionKey | None) -> None:
         self._engine.close()
         try:
             await self._volume.replace_file(self.path, staged_path)
+            self._key = key
         finally:
             self._engine = self._connect()
 
     async def _keep(self, reason: str) -> RestorePoint:
-        return _restore_point(await self._volume.keep_restore_point(self.path, reason))
+        self._engine.ensure_header()
+        return _restore_point(
+            await self._volume.keep_restore_point(
+                self.path, reason, encrypted=self._key is not None
+            )
+        )
+
+    async def _has_changed_since(self, point: RestorePoint) -> bool:
+        return not await self._volume.is_restore_point_of(point.id, self.path)
+
+    async def _rewrite(self, point: RestorePoint, staged_path: str) -> None:
+        await self._volume.rewrite_restore_point(
+            point.id, staged_path, encrypted=self._key is not None
+        )
 
     async def _stage(self, restore_point_id: str, staged_path: str) -> None:
         await self._volume.stage_restore_point(restore_point_id, staged_path)
@@ -175,6 +211,8 @@ def _restore_point(point: Mapping[str, object]) -> RestorePoint:
         reason=str(point["reason"]),
         created_at=_number(point["createdAt"]) or 0,
         size=_number(point["size"]) or 0,
+        stored=_number(point["stored"]) or 0,
+        encrypted=point["encrypted"] is True,
     )
 
 

@@ -4,10 +4,11 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import ClassVar
 
-from pyodide_app.errors import RestorePointNotFoundError
+from pyodide_app.errors import EncryptionError, RestorePointNotFoundError
 from pyodide_app.ids import new_id, now_ms
 from pyodide_app.storage.adapter import RestorePoint, StorageStatus
 from pyodide_app.storage.adapters.sqlite import ENGINE_PRAGMAS, SqliteAdapter
+from pyodide_app.storage.encryption import EncryptionKey
 from pyodide_app.storage.engine import Engine
 
 __all__ = ["MemoryAdapter"]
@@ -78,11 +79,22 @@ class MemoryAdapter(SqliteAdapter):
         self._engine = fresh
         Path(staged_path).unlink()
 
+    async def _rekey(self, key: EncryptionKey | None) -> None:
+        reason = "a database in memory is stored nowhere: there is nothing to encrypt"
+        raise EncryptionError(reason)
+
     async def _keep(self, reason: str) -> RestorePoint:
         image = self._image()
-        point = RestorePoint(new_id(), reason, now_ms(), len(image))
+        size = len(image)
+        point = RestorePoint(new_id(), reason, now_ms(), size, size, encrypted=False)
         self._kept[point.id] = (point, image)
         return point
+
+    async def _has_changed_since(self, point: RestorePoint) -> bool:
+        return self._kept[point.id][1] != self._image()
+
+    async def _rewrite(self, point: RestorePoint, staged_path: str) -> None:
+        self._kept[point.id] = (point, Path(staged_path).read_bytes())
 
     async def _stage(self, restore_point_id: str, staged_path: str) -> None:
         Path(staged_path).write_bytes(await self.read_restore_point(restore_point_id))

@@ -5,12 +5,23 @@ turn of its own: it runs at once, unless a transaction of another task is open.
 """
 
 import contextlib
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import ClassVar, ParamSpec, TypeVar, cast
 
-from pyodide_app.errors import StorageClosedError, StorageError, TransactionError
+from pyodide_app.errors import (
+    DurabilityError,
+    EncryptionError,
+    NotEncryptedError,
+    PassphraseRequiredError,
+    StorageClosedError,
+    StorageError,
+    TransactionError,
+    WrongPassphraseError,
+)
+from pyodide_app.ids import now_ms
 from pyodide_app.storage.adapter import (
     BatchError,
     BatchOperation,
@@ -24,7 +35,8 @@ from pyodide_app.storage.adapter import (
     StorageStatus,
 )
 from pyodide_app.storage.changes import ChangeFeed
-from pyodide_app.storage.engine import ClosedEngine, Engine
+from pyodide_app.storage.encryption import Cipher, EncryptionKey, is_plain
+from pyodide_app.storage.engine import ClosedEngine, Engine, head_of
 from pyodide_app.storage.migrations import Migration, migrate
 from pyodide_app.storage.turns import Scope
 
@@ -34,6 +46,10 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 ENGINE_PRAGMAS = ("page_size = 4096", "foreign_keys = ON", "temp_store = MEMORY")
+
+_logger = logging.getLogger(__name__)
+
+_DAY_MS = 24 * 60 * 60 * 1000
 
 _DURABILITIES = ("batched", "commit", "strict")
 _CLOSED = cast("Engine", ClosedEngine())  # it answers every use by raising
@@ -50,14 +66,22 @@ class SqliteAdapter(ABC):
     kind: ClassVar[str]
     capabilities: ClassVar[frozenset[str]]
 
-    def __init__(self, durability: Durability) -> None:
+    def __init__(
+        self, durability: Durability, key: EncryptionKey | None = None
+    ) -> None:
         if durability not in _DURABILITIES:
             msg = f"durability is one of {', '.join(_DURABILITIES)}, not {durability!r}"
             raise ValueError(msg)
         self.durability: Durability = durability
         self.changes = ChangeFeed()
+        self._key = key
         self._engine = _CLOSED
         self._scope = Scope(self)
+
+    @property
+    def cipher(self) -> Cipher | None:
+        """That of the open database; None if it is plain."""
+        return None if self._key is None else self._key.cipher
 
     @property
     def is_open(self) -> bool:
@@ -83,12 +107,28 @@ class SqliteAdapter(ABC):
         """Carry out `replace_database`. Nobody else can use the connection."""
 
     @abstractmethod
+    async def _rekey(self, key: EncryptionKey | None) -> None:
+        """Make the file encrypted by *key*, or plain, durably.
+
+        Nobody else can use the connection. What was stored before, in another key
+        or plain, is gone afterwards, but for the restore points.
+        """
+
+    @abstractmethod
     async def _keep(self, reason: str) -> RestorePoint:
         """Carry out `keep_restore_point`. Nobody else can use the connection."""
 
     @abstractmethod
+    async def _has_changed_since(self, point: RestorePoint) -> bool:
+        """Return whether the database may differ from a restore point."""
+
+    @abstractmethod
     async def _stage(self, restore_point_id: str, staged_path: str) -> None:
         """Write a restore point to the file *staged_path*."""
+
+    @abstractmethod
+    async def _rewrite(self, point: RestorePoint, staged_path: str) -> None:
+        """Give a restore point the content of *staged_path*, atomically."""
 
     @abstractmethod
     def scratch_path(self, name: str) -> str:
@@ -115,9 +155,14 @@ class SqliteAdapter(ABC):
     async def open(self) -> None:
         """Open the database. A second call does nothing."""
         async with self._alone("open()"):
-            if not self.is_open:
-                self._engine = await self._open_engine()
-                self.changes.open()
+            if self.is_open:
+                return
+            self._engine = await self._open_engine()
+            self._key = self._engine.key
+            self.changes.open()
+            if self._key is not None:
+                # Those that are left if `encrypt` was cut short.
+                await self._recode_points(None)
 
     async def close(self) -> None:
         """Make everything durable and close. A second call does nothing.
@@ -238,6 +283,12 @@ class SqliteAdapter(ABC):
     async def migrate(self, history: Sequence[Migration]) -> tuple[Migration, ...]:
         """Bring the schema to the last version in *history*."""
         async with self._alone("migrate()"):
+            if 0 < self._engine.user_version < len(history):
+                try:
+                    await self._keep("before migration")
+                except DurabilityError as error:
+                    # Each migration is a transaction; waiting for space helps nobody.
+                    _logger.warning("no restore point before the migration: %s", error)
             try:
                 return migrate(self._engine, history)
             finally:
@@ -260,27 +311,57 @@ class SqliteAdapter(ABC):
             await self._committed()
             return before - self._engine.size
 
-    async def export_database(self) -> bytes:
-        """Return a plain SQLite file as of the last commit."""
-        async with self._alone("export_database()"):
-            return self._image()
+    async def export_database(
+        self,
+        *,
+        passphrase: str | None = None,
+        cipher: Cipher = "chacha20",
+        keep_encryption: bool = False,
+    ) -> bytes:
+        """Return an SQLite file as of the last commit, plain or encrypted."""
+        if passphrase is None and not keep_encryption:
+            async with self._alone("export_database()"):
+                return self._image()
+        copy = self.scratch_path("export.db")
+        key = self._key if passphrase is None else EncryptionKey(passphrase, cipher)
+        try:
+            await self.export_to(copy, key)
+            return Path(copy).read_bytes()
+        finally:
+            Path(copy).unlink(missing_ok=True)
 
-    async def import_database(self, data: bytes, *, trust_schema: bool = False) -> None:
+    async def export_to(self, path: str, key: EncryptionKey | None) -> None:
+        """Write a copy as of the last commit to *path*, see `scratch_path`."""
+        async with self._alone("export_database()"):
+            self._engine.copy_to(path, key)
+
+    async def import_database(
+        self,
+        data: bytes,
+        *,
+        trust_schema: bool = False,
+        passphrase: str | None = None,
+    ) -> None:
         """Replace the database by the SQLite file *data*, after checking it."""
         # The backup package stands on the adapters; this is the one way back.
         from pyodide_app.storage.backup import replace_with_backup
 
-        await replace_with_backup(self, data, trust_schema=trust_schema)
+        await replace_with_backup(
+            self, data, trust_schema=trust_schema, passphrase=passphrase
+        )
 
     async def replace_database(
         self, staged_path: str, *, keep_as: str | None = None
     ) -> RestorePoint | None:
         """Make the database equal the verified file at *staged_path*."""
-        async with self._alone("replace_database()"):
+        async with (
+            self._alone("replace_database()"),
+            self._recoded(staged_path) as file,
+        ):
             before = self._engine.tables()
             kept = None if keep_as is None else await self._keep(keep_as)
             try:
-                await self._replace(staged_path)
+                await self._replace(file)
             except BaseException:
                 if kept is not None:
                     # Nothing was replaced, so it would undo nothing.
@@ -296,17 +377,131 @@ class SqliteAdapter(ABC):
         async with self._alone("keep_restore_point()"):
             return await self._keep(reason)
 
-    async def restore(self, id: str) -> None:
-        """Make the database equal a restore point, which stays."""
+    async def keep_daily_restore_point(self) -> RestorePoint | None:
+        """Keep one if the newest is older than a day, and something has changed."""
+        async with self._alone("keep_daily_restore_point()"):
+            points = await self.restore_points()
+            if points:
+                newest = points[0]
+                if now_ms() - newest.created_at < _DAY_MS:
+                    return None
+                if not await self._has_changed_since(newest):
+                    return None
+            return await self._keep("daily")
+
+    async def restore(self, id: str, *, passphrase: str | None = None) -> RestorePoint:
+        """Make the database equal a restore point; return one of the state before."""
         staged = self.scratch_path("restore.db")
+        key = None if passphrase is None else EncryptionKey(passphrase)
         try:
             await self._stage(id, staged)
-            await self.replace_database(staged)
+            async with self._recoded(staged, key) as file:
+                Engine(file, key=self._key, name="the restore point").close()
+                kept = await self.replace_database(file, keep_as="before restore")
         finally:
             Path(staged).unlink(missing_ok=True)
+        return cast("RestorePoint", kept)  # it was asked for
+
+    # Encryption --------------------------------------------------------------
+
+    async def encrypt(self, passphrase: str, *, cipher: Cipher = "chacha20") -> None:
+        """Encrypt the database and its restore points, durably."""
+        key = EncryptionKey(passphrase, cipher)
+        async with self._alone("encrypt()"):
+            if self._key is not None:
+                reason = "it is encrypted already; call change_passphrase()"
+                raise EncryptionError(reason)
+            await self._change_key(key, "before encryption")
+
+    async def change_passphrase(self, current: str, new: str) -> None:
+        """Encrypt the database and its restore points by another passphrase."""
+        async with self._alone("change_passphrase()"):
+            self.check_passphrase(current)
+            key = EncryptionKey(new, self.cipher)
+            await self._change_key(key, "before a change of passphrase")
+
+    async def decrypt(self, passphrase: str) -> None:
+        """Make the database and its restore points plain again."""
+        async with self._alone("decrypt()"):
+            self.check_passphrase(passphrase)
+            await self._change_key(None, "before decryption")
+
+    def check_passphrase(self, passphrase: str) -> None:
+        """Return if it is the passphrase of the open database.
+
+        Raises:
+            WrongPassphraseError: It is not.
+            NotEncryptedError: There is none.
+        """
+        if self._key is None:
+            raise NotEncryptedError
+        if EncryptionKey(passphrase).passphrase != self._key.passphrase:
+            raise WrongPassphraseError
+
+    async def _change_key(self, key: EncryptionKey | None, reason: str) -> None:
+        kept = await self._keep(reason)
+        before = self._key
+        try:
+            await self._rekey(key)
+        except BaseException:
+            with contextlib.suppress(StorageError):
+                await self.delete_restore_point(kept.id)
+            raise
+        self._key = self._engine.key
+        await self._recode_points(before)
+
+    async def _recode_points(self, before: EncryptionKey | None) -> None:
+        """Give the restore points that have the key *before* that of the database.
+
+        One of another passphrase, or with damage, stays as it is.
+        """
+        for point in await self.restore_points():
+            if point.encrypted != (before is not None):
+                continue
+            staged = self.scratch_path("point.db")
+            try:
+                await self._stage(point.id, staged)
+                async with self._recoded(staged, before) as file:
+                    await self._rewrite(point, file)
+            except StorageError as error:
+                if point.encrypted:
+                    continue
+                # Plain text must not stay behind.
+                _logger.warning("a restore point cannot be encrypted: %s", error)
+                await self.delete_restore_point(point.id)
+            finally:
+                Path(staged).unlink(missing_ok=True)
+
+    @contextlib.asynccontextmanager
+    async def _recoded(
+        self, path: str, key: EncryptionKey | None = None
+    ) -> AsyncIterator[str]:
+        """Yield *path*, or a copy of it that has the key of the database.
+
+        Args:
+            path: A database, plain or encrypted.
+            key: Of that file, if it is encrypted; default: that of the database.
+
+        Raises:
+            PassphraseRequiredError: It is encrypted, and the key is not known.
+        """
+        plain = is_plain(head_of(path))
+        if not plain and (key or self._key) is None:
+            raise PassphraseRequiredError
+        key = None if plain else key or self._key
+        if key == self._key:
+            yield path
+            return
+        copy = self.scratch_path("recoded.db")
+        try:
+            with Engine(path, key=key) as engine:
+                engine.copy_to(copy, self._key)
+            yield copy
+        finally:
+            Path(copy).unlink(missing_ok=True)
 
     def _image(self) -> bytes:
-        """Return the database as a file; no transaction is open."""
+        """Return the database as a plain file; no transaction is open."""
         return self._engine.serialize()
 
     # Private -----------------------------------------------------------------

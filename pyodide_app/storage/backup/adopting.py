@@ -25,6 +25,7 @@ async def replace_with_backup(
     *,
     trust_schema: bool = False,
     limit: int = LARGEST_BACKUP,
+    passphrase: str | None = None,
 ) -> None:
     """Make the database equal any sound SQLite file.
 
@@ -38,13 +39,17 @@ async def replace_with_backup(
         source: The file's content, or its path.
         trust_schema: Take all of it.
         limit: The largest size that is accepted, in bytes.
+        passphrase: Of the backup, if it is encrypted.
 
     Raises:
         BackupError: It is refused; the database is untouched.
+        EncryptionError: It is encrypted, and *passphrase* does not open it.
         DurabilityError: It could not be made durable; the database is as it was.
     """
     scratch = adapter.scratch_path
-    with plain_file(source, scratch=scratch, limit=limit, always_copy=True) as copy:
+    with plain_file(
+        source, scratch=scratch, limit=limit, always_copy=True, passphrase=passphrase
+    ) as copy:
         with contextlib.closing(Source(str(copy), Problems())) as file:
             if file.integrity != "ok":
                 raise BackupDamagedError([file.integrity])

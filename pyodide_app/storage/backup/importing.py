@@ -39,6 +39,7 @@ async def import_backup(
     keep_restore_point: bool = True,
     progress: Progress | None = None,
     limit: int = LARGEST_BACKUP,
+    passphrase: str | None = None,
 ) -> ImportReport:
     """Take over a backup.
 
@@ -53,9 +54,11 @@ async def import_backup(
         progress: Told the phase (``check``, ``copy``, ``save``) and how much of the
             whole is done, from 0 to 1.
         limit: The largest size that is accepted, in bytes.
+        passphrase: Of the backup, if it is encrypted.
 
     Raises:
         BackupError: It is refused; the live database is untouched.
+        EncryptionError: It is encrypted, and *passphrase* does not open it.
         DurabilityError: It could not be made durable; the live database is as
             it was.
     """
@@ -66,7 +69,9 @@ async def import_backup(
     staged = adapter.scratch_path("import.db")
     tell("check", 0.0)
     scratch = adapter.scratch_path
-    with opened(source, problems, scratch=scratch, limit=limit) as file:
+    with opened(
+        source, problems, scratch=scratch, limit=limit, passphrase=passphrase
+    ) as file:
         kind = kind_of(file)
         plan = plan_others(kind, file, CONSUMED[kind])
         if mode == "merge":

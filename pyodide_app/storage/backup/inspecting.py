@@ -33,6 +33,7 @@ def inspect_backup(
     *,
     scratch: ScratchPath | None = None,
     limit: int = LARGEST_BACKUP,
+    passphrase: str | None = None,
 ) -> BackupInspection:
     """Return what a backup holds. Nothing is changed, and nothing in it runs.
 
@@ -42,11 +43,13 @@ def inspect_backup(
         source: The file's content, or its path.
         scratch: Where a copy may be made; default: the system's temporary folder.
         limit: The largest size that is accepted, in bytes.
+        passphrase: Of the backup, if it is encrypted.
 
     Raises:
         BackupError: It cannot be imported; the error says why.
+        EncryptionError: It is encrypted, and *passphrase* does not open it.
     """
-    looking = _look(source, scratch, limit)
+    looking = _look(source, scratch, limit, passphrase)
     while True:
         try:
             next(looking)
@@ -59,9 +62,10 @@ async def ainspect_backup(
     *,
     scratch: ScratchPath | None = None,
     limit: int = LARGEST_BACKUP,
+    passphrase: str | None = None,
 ) -> BackupInspection:
     """Return what `inspect_backup` does, and let other tasks run meanwhile."""
-    looking = _look(source, scratch, limit)
+    looking = _look(source, scratch, limit, passphrase)
     with contextlib.closing(looking):
         while True:
             try:
@@ -72,11 +76,16 @@ async def ainspect_backup(
 
 
 def _look(
-    source: BackupFile, scratch: ScratchPath | None, limit: int
+    source: BackupFile,
+    scratch: ScratchPath | None,
+    limit: int,
+    passphrase: str | None,
 ) -> Generator[None, None, BackupInspection]:
     """Return what a backup holds; yield whenever others may run."""
     problems = Problems()
-    with opened(source, problems, scratch=scratch, limit=limit) as file:
+    with opened(
+        source, problems, scratch=scratch, limit=limit, passphrase=passphrase
+    ) as file:
         kind = kind_of(file)
         plan = plan_others(kind, file, CONSUMED[kind])
         others = (file.rows(table.name) for table in plan.tables)

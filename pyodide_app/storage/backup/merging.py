@@ -26,7 +26,8 @@ async def merge_staged(
         adapter: The live database.
         staged: The file of the other one.
     """
-    await adapter.run("ATTACH ? AS incoming", (staged,))
+    # Without a key it would get that of the live database.
+    await adapter.run("ATTACH ? AS incoming KEY ''", (staged,))
     try:
         return await adapter.transaction(_merged)
     finally:

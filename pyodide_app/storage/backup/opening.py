@@ -1,8 +1,8 @@
 """From what a caller hands in to an open, checked file.
 
 The file of the caller is never written. A copy is made only where one is needed:
-of bytes, and of a file that wants a write-ahead log, which a reader without write
-access could not open.
+of bytes, of a file that wants a write-ahead log, which a reader without write
+access could not open, and of an encrypted file, whose copy is plain.
 """
 
 import contextlib
@@ -12,7 +12,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from pyodide_app.errors import StorageInUseError
+from pyodide_app.errors import (
+    BackupDamagedError,
+    BackupTooLargeError,
+    PassphraseRequiredError,
+    SqlError,
+    StorageInUseError,
+    WrongPassphraseError,
+)
 from pyodide_app.ids import new_id
 from pyodide_app.storage.backup.header import (
     HEADER_SIZE,
@@ -22,6 +29,7 @@ from pyodide_app.storage.backup.header import (
 )
 from pyodide_app.storage.backup.report import Problems
 from pyodide_app.storage.backup.source import Source
+from pyodide_app.storage.encryption import EncryptionKey, looks_encrypted
 from pyodide_app.storage.engine import Engine
 
 __all__ = ["BackupFile", "ScratchPath", "opened", "plain_file", "without_wal"]
@@ -42,6 +50,11 @@ _HOT: Final = bytes.fromhex("d9d505f920a163d7")
 Source: https://www.sqlite.org/fileformat2.html#the_rollback_journal
 """
 
+_LOOK: Final = 512
+"""Bytes at the start of a file that tell what it is."""
+
+_BACKUP: Final = "the backup"
+
 _BESIDE: Final = ("-wal", "-journal")
 
 
@@ -52,15 +65,17 @@ def opened(
     *,
     scratch: ScratchPath | None = None,
     limit: int = LARGEST_BACKUP,
+    passphrase: str | None = None,
 ) -> Iterator[Source]:
     """Open a backup for reading.
 
     Raises:
         BackupError: It is no sound database.
+        EncryptionError: It is encrypted, and *passphrase* does not open it.
         StorageInUseError: Some program is, or was, in the midst of writing it.
     """
     with (
-        plain_file(data, scratch=scratch, limit=limit) as path,
+        plain_file(data, scratch=scratch, limit=limit, passphrase=passphrase) as path,
         contextlib.closing(Source(str(path), problems)) as source,
     ):
         yield source
@@ -73,6 +88,7 @@ def plain_file(
     scratch: ScratchPath | None = None,
     limit: int = LARGEST_BACKUP,
     always_copy: bool = False,
+    passphrase: str | None = None,
 ) -> Iterator[Path]:
     """Yield the path of a file that holds *data* and needs no log beside it.
 
@@ -83,17 +99,25 @@ def plain_file(
         head, size = _look(path)
     else:
         path, content = None, bytes(data)
-        head, size = content[:HEADER_SIZE], len(content)
-    check_header(head, size, limit=limit)
-    if path is not None and not is_wal(head) and not always_copy:
-        yield path
-        return
+        head, size = content[:_LOOK], len(content)
     copy = Path((scratch or _temporary)("backup.db"))
+    is_encrypted = looks_encrypted(head, size)
+    if not is_encrypted:
+        check_header(head[:HEADER_SIZE], size, limit=limit)
+        if path is not None and not is_wal(head) and not always_copy:
+            yield path
+            return
+    elif size > limit:
+        raise BackupTooLargeError(size=size, limit=limit)
+    elif passphrase is None:
+        raise PassphraseRequiredError(_BACKUP)
     try:
         if path is None:
             copy.write_bytes(content)
         else:
             _copy(path, copy)
+        if passphrase is not None and is_encrypted:
+            _decrypt(copy, EncryptionKey(passphrase))
         without_wal(copy)
         yield copy
     finally:
@@ -116,7 +140,19 @@ def _look(file: Path) -> tuple[bytes, int]:
             if content.read(len(_HOT)) == _HOT:
                 raise StorageInUseError(file.name)
     with file.open("rb") as content:
-        return content.read(HEADER_SIZE), file.stat().st_size
+        return content.read(_LOOK), file.stat().st_size
+
+
+def _decrypt(file: Path, key: EncryptionKey) -> None:
+    """Make an encrypted file plain. Nothing in it runs."""
+    try:
+        with Engine.open_foreign(str(file), key) as engine:
+            image = engine.serialize()
+    except WrongPassphraseError:
+        raise WrongPassphraseError(_BACKUP) from None
+    except SqlError as error:
+        raise BackupDamagedError([str(error)]) from error
+    file.write_bytes(image)
 
 
 def _copy(file: Path, copy: Path) -> None:

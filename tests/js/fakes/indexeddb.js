@@ -496,7 +496,7 @@ class FakeObjectStore {
     return this.#write('put', value, key);
   }
 
-  /** @param {Key | FakeKeyRange} query */
+  /** @param {Key | FakeKeyRange | null} query */
   delete(query) {
     this.#mustWrite();
     return this.#ask('delete', () => {
@@ -504,6 +504,10 @@ class FakeObjectStore {
         this.#change({ kind: 'delete', key });
       }
     });
+  }
+
+  clear() {
+    return this.delete(null);
   }
 
   /** @param {Key | FakeKeyRange} query */

@@ -3,6 +3,8 @@
  * holds the tail. What is stored outlives them.
  */
 
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
+
 import { databaseName } from '../../../web/core/names.js';
 import { PageStore } from '../../../web/worker/page-store.js';
 import { Volume } from '../../../web/worker/volume.js';
@@ -16,6 +18,14 @@ export const DATABASE = databaseName('main');
 
 /** Small, so that short histories meet large records and checkpoints. */
 const LIMITS = { largestRecord: 40 << 10, smallestLog: 60 << 10 };
+
+/** At once, so that the world decides when things happen. */
+const PACKING = {
+  pack: async (/** @type {Uint8Array} */ bytes) =>
+    new Uint8Array(deflateRawSync(bytes, { level: 1 })),
+  unpack: async (/** @type {Uint8Array} */ bytes) =>
+    new Uint8Array(inflateRawSync(bytes)),
+};
 
 export class Machine {
   /** @param {number} seed */
@@ -71,6 +81,7 @@ export class Host {
       store: this.store,
       clock: this.worker.clock,
       limits: LIMITS,
+      packing: PACKING,
       events: {
         sealed: (record) => this.tail.set(record.key.join('.'), record),
         settled: (/** @type {LogKey} */ key) => this.tail.delete(key.join('.')),

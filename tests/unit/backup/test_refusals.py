@@ -16,6 +16,7 @@ from pyodide_app.errors import (
     BackupTruncatedError,
     DurabilityError,
     NotADatabaseError,
+    PassphraseRequiredError,
     QuotaExceededError,
     StorageInUseError,
 )
@@ -40,6 +41,7 @@ REFUSED = {
     "a picture": (PNG, NotADatabaseError),
     "JSON": (b'{"version": "1.0.0", "data": {}}', NotADatabaseError),
     "noise": (NOISE, NotADatabaseError),
+    "as many pages of noise": (NOISE[:1024], PassphraseRequiredError),
     "zeros": (bytes(8192), NotADatabaseError),
     "huge page count": (
         SEED[:28] + b"\x7f\xff\xff\xff" + SEED[32:],

@@ -70,11 +70,10 @@ async def test_a_replacement_can_be_undone(storage):
 
     report = await storage.import_database(DATA / "original-seed-schema.db")
     assert await storage.conversations.get("live") is None
-    await storage.restore(report.restore_point.id)
+    undone = await storage.restore(report.restore_point.id)
 
     assert await content(storage) == before
-    (point,) = await storage.restore_points()
-    assert point == report.restore_point
+    assert await storage.restore_points() == [undone, report.restore_point]
 
 
 async def test_no_restore_point_is_kept_if_none_is_wanted(storage):

@@ -150,11 +150,11 @@ async def test_restoring_brings_the_data_back_and_tells_of_it(storage):
     await storage.conversations.delete("c")
     changes = storage.watch(["conversations"])
 
-    await storage.restore(point.id)
+    undo = await storage.restore(point.id)
 
     assert (await storage.conversations.get("c")) is not None
     assert "conversations" in (await anext(changes)).tables
-    assert await storage.restore_points() == [point]
+    assert await storage.restore_points() == [undo, point]
 
 
 async def test_hooks_see_statements_of_repositories():
