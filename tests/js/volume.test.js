@@ -827,6 +827,32 @@ test('the oldest restore points make room for a new one', async () => {
   );
 });
 
+test('a restore point that finds no space half-way is written again', async () => {
+  const { world, host } = await started();
+  commit(host, 1, { pages: 2 });
+  await keep(world, host, 'old');
+  let refusals = 0;
+  world.faults = (point, { transaction }) => {
+    const isRow =
+      point === 'request' &&
+      transaction?.mode === 'readwrite' &&
+      transaction.stores.includes('restore_points');
+    return isRow && refusals++ === 0 ? 'QuotaExceededError' : null;
+  };
+  await world.pass(1);
+
+  const { id } = await keep(world, host, 'new');
+
+  assert.ok(refusals > 1);
+  const kept = await world.until(host.opened.restorePoints('a.db'));
+  assert.deepEqual(
+    kept.map(({ reason }) => reason),
+    ['new'],
+  );
+  const bytes = await world.until(host.opened.readRestorePoint(id));
+  assert.deepEqual(bytes, new Uint8Array(2 * PAGE_SIZE).fill(1));
+});
+
 test('what a restore point cut short has left goes with the next one', async () => {
   const { machine, world, host } = await started();
   commit(host, 1);

@@ -337,8 +337,11 @@ export class PageStore {
    * @param {number} number
    * @param {Uint8Array} bytes
    */
-  async addRestoreExtent(data, number, bytes) {
-    await this.#addOne('restore_extents', [data, number], bytes);
+  async putRestoreExtent(data, number, bytes) {
+    // Put, not added: a failed commit may have kept an earlier try.
+    await this.#transact('restore_extents', 'readwrite', (tx) =>
+      tx.objectStore('restore_extents').put(bytes, [data, number]),
+    );
   }
 
   /**
@@ -346,13 +349,10 @@ export class PageStore {
    * @param {RestorePointRow} [replaced]  Its extents go.
    */
   async putRestorePoint(row, replaced) {
-    if (!replaced) {
-      await this.#addOne('restore_points', row.id, row);
-      return;
-    }
     const stores = ['restore_points', 'restore_extents'];
     await this.#transact(stores, 'readwrite', (tx) => {
       tx.objectStore('restore_points').put(row, row.id);
+      if (!replaced) return;
       tx.objectStore('restore_extents').delete(this.#extentsOf(replaced.data));
     });
   }

@@ -156,7 +156,7 @@ export class RestorePoints {
         row.checksums?.push(checksum(extent));
         const bytes = row.packed ? await this.#packing.pack(extent) : extent;
         row.stored += bytes.length;
-        await this.#store.addRestoreExtent(data, number, bytes);
+        await this.#store.putRestoreExtent(data, number, bytes);
       }
       if (this.#store.losses > losses) {
         const message = 'the browser closed the store; try again';
