@@ -5,6 +5,17 @@ export type Parameters = SqlValue[] | Record<string, SqlValue>;
 export type Row = Record<string, null | number | bigint | string | Uint8Array>;
 export type Durability = 'batched' | 'commit' | 'strict';
 
+/** `sqlcipher` is the format of SQLCipher 4, for its apps and mobile plugins. */
+export type Cipher = 'chacha20' | 'sqlcipher';
+
+export interface ExportOptions extends CallOptions {
+  /** Encrypt the file by it. */
+  passphrase?: string;
+  cipher?: Cipher;
+  /** Without a passphrase: that of the database, if it has one. */
+  keepEncryption?: boolean;
+}
+
 export interface RunResult {
   /** Rows changed by the statement; 0 for a SELECT or a definition. */
   changes: number;
@@ -45,6 +56,13 @@ export interface OpenOptions extends CallOptions {
   /** Whether `batched` commits become durable by themselves. */
   autoSave?: boolean;
   saveIntervalMs?: number;
+  /**
+   * Opens an encrypted database, for all tabs; a new one becomes encrypted. One
+   * that is plain is refused: open it without, then call `encrypt`.
+   */
+  passphrase?: string;
+  /** Default: that of the database. */
+  cipher?: Cipher;
   /** The start of the host; `fraction` is of the whole. */
   onProgress?: (progress: Progress) => void;
   /** `status`: it may differ; `host`: another release has taken over. */
@@ -88,6 +106,8 @@ export interface StorageStatus {
   quota: number | null;
   persisted: boolean | null;
   databaseBytes: number;
+  /** Null if the database is plain. */
+  encryption: Cipher | null;
   tabs: number;
   /** The release that serves this page; null if it is not built. */
   release: string | null;
@@ -231,7 +251,12 @@ export interface RestorePoint {
   id: string;
   reason: string;
   createdAt: number;
+  /** Bytes of the SQLite file. */
   size: number;
+  /** Bytes that it takes. */
+  stored: number;
+  /** Whether it takes the passphrase to read it. */
+  encrypted: boolean;
 }
 
 export interface ImportReport {
@@ -246,6 +271,8 @@ export interface ImportReport {
 
 export interface ImportOptions extends CallOptions {
   mode?: 'replace' | 'merge';
+  /** Of the backup, if it is encrypted. */
+  passphrase?: string;
   onProgress?: (progress: { phase: string; fraction: number }) => void;
 }
 

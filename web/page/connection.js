@@ -18,6 +18,7 @@ import { Observable } from './observable.js';
 
 /**
  * @typedef {| { kind: 'booting', reached: number, words: string }
+ *   | { kind: 'locked', isWrong: boolean }
  *   | { kind: 'ready', opened: Opened }
  *   | { kind: 'failed', error: unknown }} ConnectionState
  */
@@ -31,7 +32,7 @@ const TABLES = [
 ];
 
 /** Errors of calls to a database that was closed or handed over meanwhile. */
-const GONE = new Set(['storage_closed', 'host_changed']);
+const GONE = new Set(['storage_closed', 'host_changed', 'passphrase_required']);
 
 /** While something is pending, how long until we look again. */
 const PENDING_MS = 250;
@@ -74,10 +75,12 @@ export class Connection {
   /**
    * Boot; the outcome is `state`. Call it again after a failure.
    *
-   * @param {{ takeOver?: boolean }} [options]  Ask the tab that has the database
-   *   to let go, where tabs cannot share it.
+   * @param {object} [options]
+   * @param {boolean} [options.takeOver]  Ask the tab that has the database to let
+   *   go, where tabs cannot share it.
+   * @param {string} [options.passphrase]  Of a database that is locked.
    */
-  async open({ takeOver = false } = {}) {
+  async open({ takeOver = false, passphrase } = {}) {
     let reached = 0.01;
     this.state.set(booting(reached));
     try {
@@ -85,6 +88,7 @@ export class Connection {
         platform: 'web',
         durability: this.#durability,
         takeOver,
+        ...(passphrase === undefined ? {} : { passphrase }),
         onProgress: ({ fraction, message }) => {
           // A bar that goes back is read as a fault.
           reached = Math.max(reached, fraction ?? 0);
@@ -103,8 +107,15 @@ export class Connection {
       void this.#follow(storage);
       await this.refreshStatus();
     } catch (error) {
-      this.state.set({ kind: 'failed', error });
+      this.state.set(lockedBy(error) ?? { kind: 'failed', error });
     }
+  }
+
+  /** Close the database, for all tabs, until somebody has the passphrase. */
+  async lock() {
+    const { storage } = await this.opened();
+    await storage.lock();
+    await this.refreshStatus();
   }
 
   /**
@@ -153,7 +164,9 @@ export class Connection {
         state.value.kind === 'ready' &&
         state.value.opened.storage === storage
       ) {
-        state.set({ kind: 'failed', error });
+        // Everything that was shown goes with the page.
+        if (lockedBy(error)) location.reload();
+        else state.set({ kind: 'failed', error });
       }
     } finally {
       this.#isAsking = false;
@@ -167,15 +180,27 @@ export class Connection {
     try {
       for (;;) {
         const { done, value } = await changes.next();
-        if (done) return;
+        if (done) break;
         this.changed.set(new Set(value.tables));
         void this.refreshStatus();
       }
     } catch {
       // The host is gone; asking for the status tells the person.
-      await this.refreshStatus();
     }
+    await this.refreshStatus();
   }
+}
+
+/**
+ * @param {unknown} error
+ * @returns {ConnectionState | null}  Null if it is about something else.
+ */
+function lockedBy(error) {
+  const code = error instanceof AppError ? error.code : null;
+  const isWrong = code === 'wrong_passphrase';
+  return isWrong || code === 'passphrase_required'
+    ? { kind: 'locked', isWrong }
+    : null;
 }
 
 /**

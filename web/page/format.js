@@ -94,11 +94,12 @@ export function formatAge(ms, now) {
  *
  * @param {number} ms
  */
-export function backupFileName(ms) {
+export function backupFileName(ms, isEncrypted = false) {
   const date = new Date(ms);
   const month = String(date.getMonth() + 1).padStart(2, '0');
   const day = String(date.getDate()).padStart(2, '0');
-  return `agentos-${date.getFullYear()}-${month}-${day}.db`;
+  const end = isEncrypted ? 'encrypted.db' : 'db';
+  return `agentos-${date.getFullYear()}-${month}-${day}.${end}`;
 }
 
 /**

@@ -3,6 +3,7 @@
 import { Connection } from './connection.js';
 import { ConversationIndex, titleOf } from './conversation-index.js';
 import { describeStatus, durabilityOf } from './durability.js';
+import { lockWhenIdle } from './idle-lock.js';
 import { offerInstall } from './install-prompt.js';
 import { OpenConversation } from './open-conversation.js';
 import { Personas } from './personas.js';
@@ -15,8 +16,11 @@ import { BootView } from './views/boot-view.js';
 import { ComposerView } from './views/composer-view.js';
 import { askForName, confirmWith } from './views/dialogs.js';
 import { Drawers } from './views/drawers.js';
+import { EncryptionView } from './views/encryption-view.js';
 import { ImportDialog, acceptFiles } from './views/import-dialog.js';
+import { LockView } from './views/lock-view.js';
 import { byId } from './views/markup.js';
+import { PassphraseDialog } from './views/passphrase-dialog.js';
 import { PersonaView } from './views/persona-view.js';
 import { ProviderDialog } from './views/provider-dialog.js';
 import { SearchView } from './views/search-view.js';
@@ -72,12 +76,18 @@ new ProviderDialog(connection);
 setUpTitle(conversation, rename);
 
 const storagePanel = new StoragePanel(connection);
-const backups = new BackupView(connection);
+const passphrases = new PassphraseDialog();
+const backups = new BackupView(connection, passphrases);
+new EncryptionView(connection, passphrases, () =>
+  told(() => backups.refresh()),
+);
 const importDialog = new ImportDialog(connection, {
   undo: (id) => backups.restore(id),
   imported: () => told(() => backups.refresh()),
 });
 new BootView(connection, downloadStored);
+new LockView(connection, downloadStored);
+lockWhenIdle(connection);
 
 personas.list.subscribe(() => index.redraw());
 let isStart = true;

@@ -2,7 +2,9 @@
  * What this browser remembers of its user, beside the database.
  *
  * Rule 1: every key of `localStorage` and `sessionStorage` is built here.
- * Rule 2: storage may be blocked or full. Then a preference holds only as long
+ * Rule 2: what a person has written is kept here only while the database is plain
+ *         too; with an encrypted one it is forgotten with the page.
+ * Rule 3: storage may be blocked or full. Then a preference holds only as long
  *         as the page; nothing fails because of it.
  */
 
@@ -59,20 +61,50 @@ export function onPreference(key, listener) {
   });
 }
 
-/** @param {string | null} conversationId */
-const draftKey = (conversationId) => `draft:${conversationId ?? 'new'}`;
+const DRAFT = 'draft:';
+
+const ENCRYPTED = 'encrypted';
+
+/** While the database is encrypted. @type {Map<string, string>} */
+const unstoredDrafts = new Map();
+
+/** Known before the database is open. */
+export const isEncrypted = () => preferences.get(ENCRYPTED) === 'yes';
+
+/** @param {boolean} encrypted  From now on. */
+export function noteEncryption(encrypted) {
+  if (encrypted === isEncrypted()) return;
+  preferences.set(ENCRYPTED, encrypted ? 'yes' : null);
+  if (encrypted) forgetDrafts();
+}
+
+function forgetDrafts() {
+  try {
+    const drafts = Object.keys(localStorage).filter((key) =>
+      key.startsWith(PREFIX + DRAFT),
+    );
+    for (const key of drafts) localStorage.removeItem(key);
+  } catch {
+    // Blocked storage holds none.
+  }
+}
 
 /**
  * What was typed and not yet sent; it must outlive the page.
  *
  * @param {string | null} conversationId  `null` for one that has no id yet.
  */
-export const readDraft = (conversationId) =>
-  preferences.get(draftKey(conversationId)) ?? '';
+export function readDraft(conversationId) {
+  const key = DRAFT + (conversationId ?? 'new');
+  return unstoredDrafts.get(key) ?? preferences.get(key) ?? '';
+}
 
 /**
  * @param {string | null} conversationId
  * @param {string} text  Empty forgets it.
  */
-export const keepDraft = (conversationId, text) =>
-  preferences.set(draftKey(conversationId), text === '' ? null : text);
+export function keepDraft(conversationId, text) {
+  const key = DRAFT + (conversationId ?? 'new');
+  if (isEncrypted()) unstoredDrafts.set(key, text);
+  else preferences.set(key, text === '' ? null : text);
+}

@@ -24,6 +24,7 @@ const status = (change = {}) => ({
   tabs: 1,
   release: 'test',
   sharedHost: true,
+  encryption: null,
   ...change,
 });
 

@@ -64,8 +64,51 @@ export class AgentOSStorage {
   }
 
   /**
-   * @param {T.CallOptions} [options]
-   * @returns {Promise<Uint8Array<ArrayBuffer>>} A plain SQLite file.
+   * Encrypt the database and its restore points. Afterwards nothing of it is
+   * stored as plain text, and there is no way back without the passphrase.
+   *
+   * @param {string} passphrase
+   * @param {{cipher?: T.Cipher}} [options]
+   * @returns {Promise<void>}
+   */
+  encrypt(passphrase, { cipher } = {}) {
+    return this.#db.encrypt(passphrase, { cipher });
+  }
+
+  /**
+   * @param {string} current
+   * @param {string} next
+   * @returns {Promise<void>}
+   */
+  changePassphrase(current, next) {
+    return this.#db.changePassphrase(current, next);
+  }
+
+  /**
+   * Make the database and its restore points plain again.
+   *
+   * @param {string} passphrase
+   * @returns {Promise<void>}
+   */
+  decrypt(passphrase) {
+    return this.#db.decrypt(passphrase);
+  }
+
+  /**
+   * Close an encrypted database for all tabs, until one opens it with the
+   * passphrase. What needs it meanwhile fails with `passphrase_required`.
+   *
+   * @returns {Promise<void>}
+   */
+  lock() {
+    return this.#db.lock();
+  }
+
+  /**
+   * A SQLite file, plain unless asked for otherwise.
+   *
+   * @param {T.ExportOptions} [options]
+   * @returns {Promise<Uint8Array<ArrayBuffer>>}
    */
   exportDatabase(options) {
     return this.#db.exportDatabase(options);
@@ -74,7 +117,7 @@ export class AgentOSStorage {
   /**
    * The same as a file to download.
    *
-   * @param {T.CallOptions} [options]
+   * @param {T.ExportOptions} [options]
    */
   async exportBlob(options) {
     const bytes = await this.#db.exportDatabase(options);
@@ -85,12 +128,14 @@ export class AgentOSStorage {
    * What a backup holds, and whether it can be imported. Nothing is changed.
    *
    * @param {Uint8Array | Blob} backup
-   * @param {T.CallOptions} [options]
+   * @param {{passphrase?: string} & T.CallOptions} [options]  Of the backup, if it
+   *   is encrypted.
    * @returns {Promise<T.BackupInspection>}
    */
-  async inspectBackup(backup, options) {
-    const bytes = await backupBytes(backup, options?.signal);
-    return this.#db.session.call('storage.inspectBackup', { bytes }, options);
+  async inspectBackup(backup, { passphrase, signal } = {}) {
+    const bytes = await backupBytes(backup, signal);
+    const argument = { bytes, passphrase };
+    return this.#db.session.call('storage.inspectBackup', argument, { signal });
   }
 
   /**
@@ -102,13 +147,13 @@ export class AgentOSStorage {
    * @returns {Promise<T.ImportReport>}
    */
   async importDatabase(backup, options = {}) {
-    const { mode = 'replace', onProgress, signal } = options;
+    const { mode = 'replace', passphrase, onProgress, signal } = options;
     onProgress?.({ phase: 'read', fraction: 0 });
     const bytes = await backupBytes(backup, signal);
     // It goes on when nobody waits any more, so no signal goes along.
     const report = await this.#db.session.call(
       'storage.importDatabase',
-      { bytes, mode },
+      { bytes, mode, passphrase },
       onProgress ? { onItem: onProgress } : {},
     );
     onProgress?.({ phase: 'done', fraction: 1 });
@@ -127,10 +172,12 @@ export class AgentOSStorage {
    * Become what a restore point is; it stays. Once begun it is finished.
    *
    * @param {string} id
-   * @returns {Promise<void>}
+   * @param {{passphrase?: string}} [options]  Of the restore point, if it is not
+   *   that of the database.
+   * @returns {Promise<T.RestorePoint>} The state before, so that this can be undone.
    */
-  restore(id) {
-    return this.#db.session.call('storage.restore', { id });
+  restore(id, { passphrase } = {}) {
+    return this.#db.session.call('storage.restore', { id, passphrase });
   }
 
   /**

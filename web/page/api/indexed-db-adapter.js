@@ -187,11 +187,42 @@ export class IndexedDbAdapter {
   }
 
   /**
-   * @param {T.CallOptions} [options]
-   * @returns {Promise<Uint8Array<ArrayBuffer>>} A plain SQLite file.
+   * See `AgentOSStorage.encrypt`.
+   *
+   * @param {string} passphrase
+   * @param {{cipher?: T.Cipher | undefined}} [options]
    */
-  async exportDatabase(options) {
-    return this.session.call('storage.exportDatabase', {}, options);
+  async encrypt(passphrase, { cipher } = {}) {
+    await this.session.call('storage.encrypt', { passphrase, cipher });
+  }
+
+  /**
+   * @param {string} current
+   * @param {string} next
+   */
+  async changePassphrase(current, next) {
+    const argument = { current, new: next };
+    await this.session.call('storage.changePassphrase', argument);
+  }
+
+  /** @param {string} passphrase */
+  async decrypt(passphrase) {
+    await this.session.call('storage.decrypt', { passphrase });
+  }
+
+  /** See `AgentOSStorage.lock`. */
+  async lock() {
+    await this.session.call('storage.lock', {});
+  }
+
+  /**
+   * A SQLite file, plain unless asked for otherwise.
+   *
+   * @param {T.ExportOptions} [options]
+   * @returns {Promise<Uint8Array<ArrayBuffer>>}
+   */
+  async exportDatabase({ signal, ...argument } = {}) {
+    return this.session.call('storage.exportDatabase', argument, { signal });
   }
 
   /**
@@ -199,12 +230,15 @@ export class IndexedDbAdapter {
    * database is untouched.
    *
    * @param {Uint8Array | Blob} backup
-   * @param {{trustSchema?: boolean} & T.CallOptions} [options]  Accept triggers and
-   *   views in it. Aborting ends the reading; what the host has begun is finished.
+   * @param {{trustSchema?: boolean, passphrase?: string} & T.CallOptions} [options]
+   *   Accept triggers and views in it; open it, if it is encrypted. Aborting ends
+   *   the reading; what the host has begun is finished.
    */
-  async importDatabase(backup, { trustSchema = false, signal } = {}) {
+  async importDatabase(backup, options = {}) {
+    const { trustSchema = false, passphrase, signal } = options;
     const bytes = await backupBytes(backup, signal);
-    await this.session.call('db.importDatabase', { bytes, trustSchema });
+    const argument = { bytes, trustSchema, passphrase };
+    await this.session.call('db.importDatabase', argument);
   }
 
   /**
@@ -237,8 +271,10 @@ export class IndexedDbAdapter {
  */
 function hostOptions(options) {
   const { dbName = 'app-db', platform, persistence } = options;
-  const { durability, autoSave, saveIntervalMs } = options;
+  const { durability, autoSave, saveIntervalMs, passphrase, cipher } = options;
   return {
+    passphrase,
+    cipher,
     dbName,
     platform,
     persistence,

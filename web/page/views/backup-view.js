@@ -1,28 +1,40 @@
-/** Download backup, and the list of restore points. */
+/** Download backup, plain or encrypted, and the list of restore points. */
 
 import { download } from '../download.js';
 import { backupFileName, formatBytes, formatDateTime } from '../format.js';
-import { confirmWith } from './dialogs.js';
+import { confirmWith, showDialog } from './dialogs.js';
 import { byId, fromTemplate, part } from './markup.js';
 import { toast, told } from './toasts.js';
 
 /** @import { RestorePoint } from '../../client.js' */
 /** @import { Connection } from '../connection.js' */
+/** @import { ExportOptions } from '../../client-types.js' */
+/** @import { PassphraseDialog } from './passphrase-dialog.js' */
 
 export class BackupView {
   #button = byId('download', HTMLButtonElement);
+  #other = byId('export-other', HTMLButtonElement);
   #bar = byId('download-bar', HTMLProgressElement);
   #list = byId('restore-points');
 
   /** @type {Connection} */
   #connection;
 
-  /** @param {Connection} connection */
-  constructor(connection) {
+  /** @type {PassphraseDialog} */
+  #passphrases;
+
+  /**
+   * @param {Connection} connection
+   * @param {PassphraseDialog} passphrases
+   */
+  constructor(connection, passphrases) {
     this.#connection = connection;
-    this.#button.addEventListener('click', () => told(() => this.#download()));
+    this.#passphrases = passphrases;
+    this.#button.addEventListener('click', () => told(() => this.#choose()));
+    this.#other.addEventListener('click', () => told(() => this.#encrypted()));
     connection.state.subscribe(({ kind }) => {
       this.#button.disabled = kind !== 'ready';
+      this.#other.disabled = kind !== 'ready';
       if (kind === 'ready') void connection.background(() => this.refresh());
     });
   }
@@ -42,16 +54,47 @@ export class BackupView {
     toast('Restored. What was there before is a restore point now.');
   }
 
-  async #download() {
+  /** An encrypted database leaves as such, unless the person wants otherwise. */
+  async #choose() {
+    if (!this.#connection.status.value?.encryption) {
+      await this.#download({});
+      return;
+    }
+    const dialog = byId('export-dialog', HTMLDialogElement);
+    const [same] = dialog.querySelectorAll('input');
+    if (!same) return;
+    same.checked = true;
+    if (await showDialog(dialog)) {
+      await this.#download({ keepEncryption: same.checked });
+    }
+  }
+
+  async #encrypted() {
+    await this.#passphrases.ask(
+      {
+        title: 'Download an encrypted backup',
+        text: 'Only the file is encrypted, by a passphrase of its own. Without that nobody can read it.',
+        accept: 'Download',
+        asksNew: true,
+        asksFormat: true,
+      },
+      ({ next, cipher }) => this.#download({ passphrase: next, cipher }),
+    );
+  }
+
+  /** @param {ExportOptions} options */
+  async #download(options) {
     this.#button.disabled = true;
     this.#bar.hidden = false;
     this.#bar.removeAttribute('value');
     try {
       const { storage } = await this.#connection.opened();
-      const blob = await storage.exportBlob();
-      const name = backupFileName(Date.now());
+      const blob = await storage.exportBlob(options);
+      const isSealed = Boolean(options.passphrase || options.keepEncryption);
+      const name = backupFileName(Date.now(), isSealed);
       download(blob, name);
-      toast(`${name}, ${formatBytes(blob.size)}.`);
+      const words = isSealed ? 'encrypted' : 'not encrypted';
+      toast(`${name}, ${formatBytes(blob.size)}, ${words}.`);
     } finally {
       this.#bar.hidden = true;
       this.#button.disabled = false;
@@ -59,11 +102,14 @@ export class BackupView {
   }
 
   /** @param {RestorePoint} point */
-  #row({ id, reason, createdAt, size }) {
+  #row({ id, reason, createdAt, size, stored, encrypted }) {
     const row = fromTemplate('restore-template');
     const when = formatDateTime(createdAt);
     part(row, 'when').textContent = when;
-    part(row, 'reason').textContent = `${reason} · ${formatBytes(size)}`;
+    const room = stored < size ? `${formatBytes(stored)} stored` : null;
+    part(row, 'reason').textContent = [reason, formatBytes(size), room]
+      .filter(Boolean)
+      .join(' · ');
     this.#action(row, 'restore', `Restore the state of ${when}`, async () => {
       const isSure = await confirmWith({
         title: 'Go back to this state?',
@@ -75,7 +121,7 @@ export class BackupView {
     this.#action(row, 'download', `Download the state of ${when}`, async () => {
       const { storage } = await this.#connection.opened();
       const bytes = await storage.readRestorePoint(id);
-      download(new Blob([bytes]), backupFileName(createdAt));
+      download(new Blob([bytes]), backupFileName(createdAt, encrypted));
     });
     this.#action(row, 'delete', `Delete the state of ${when}`, async () => {
       const isSure = await confirmWith({

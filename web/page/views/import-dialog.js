@@ -13,13 +13,16 @@ import {
   reportFacts,
 } from '../import-summary.js';
 import { showDialog } from './dialogs.js';
-import { byId, messageOf, part, showFacts } from './markup.js';
+import { byId, codeOf, messageOf, part, showFacts } from './markup.js';
 import { toast, told } from './toasts.js';
 
 /** @import { ImportReport } from '../../client.js' */
 /** @import { Connection } from '../connection.js' */
 
-/** @typedef {'inspecting' | 'refused' | 'preview' | 'importing' | 'done'} Stage */
+/** Of a file, or a wrong one. */
+const NEEDS_PASSPHRASE = new Set(['passphrase_required', 'wrong_passphrase']);
+
+/** @typedef {'inspecting' | 'locked' | 'refused' | 'preview' | 'importing' | 'done'} Stage */
 
 export class ImportDialog {
   #dialog = byId('import-dialog', HTMLDialogElement);
@@ -27,6 +30,7 @@ export class ImportDialog {
   #bar = byId('import-bar', HTMLProgressElement);
   #input = byId('import-file', HTMLInputElement);
   #undo = byId('import-undo', HTMLButtonElement);
+  #passphrase = byId('import-passphrase', HTMLInputElement);
 
   /** @type {Connection} */
   #connection;
@@ -81,13 +85,27 @@ export class ImportDialog {
   async show(file) {
     if (this.#stage === 'importing') return;
     this.#file = file;
+    this.#passphrase.value = '';
     if (!this.#dialog.open) {
       void showDialog(this.#dialog, () => {
-        void this.#import();
+        void this.#goOn();
         return false;
+      }).then(() => {
+        this.#passphrase.value = '';
       });
     }
     await this.#inspect(file);
+  }
+
+  async #goOn() {
+    if (this.#stage === 'locked' && this.#file) await this.#inspect(this.#file);
+    else await this.#import();
+  }
+
+  /** Of an encrypted file. */
+  #given() {
+    const { value: passphrase } = this.#passphrase;
+    return passphrase === '' ? {} : { passphrase };
   }
 
   /** @param {File} file */
@@ -99,7 +117,7 @@ export class ImportDialog {
     );
     try {
       const { storage } = await this.#connection.opened();
-      const found = await storage.inspectBackup(file);
+      const found = await storage.inspectBackup(file, this.#given());
       if (file !== this.#file) return;
       const isImportable = found.importable;
       this.#enter(
@@ -111,8 +129,27 @@ export class ImportDialog {
       byId('import-facts').hidden = false;
       this.#showProblems(found.problems);
     } catch (error) {
-      if (file === this.#file) this.#refuse(file, error);
+      if (file !== this.#file) return;
+      if (NEEDS_PASSPHRASE.has(codeOf(error) ?? '')) this.#askFor(file, error);
+      else this.#refuse(file, error);
     }
+  }
+
+  /**
+   * @param {File} file
+   * @param {unknown} error
+   */
+  #askFor(file, error) {
+    const isWrong = codeOf(error) === 'wrong_passphrase';
+    this.#enter(
+      'locked',
+      `${file.name} is encrypted`,
+      isWrong
+        ? 'That is not its passphrase. Try it again.'
+        : 'Its passphrase opens it; or it is no database at all.',
+    );
+    this.#passphrase.select();
+    this.#passphrase.focus();
   }
 
   async #import() {
@@ -128,6 +165,7 @@ export class ImportDialog {
       const { storage } = await this.#connection.opened();
       const report = await storage.importDatabase(file, {
         mode,
+        ...this.#given(),
         onProgress: ({ fraction }) => this.#showProgress(fraction),
       });
       this.#showReport(file, report);
@@ -197,12 +235,15 @@ export class ImportDialog {
     byId('import-facts').hidden = true;
     byId('import-problems').hidden = true;
     byId('import-modes').hidden = stage !== 'preview';
-    byId('import-accept').hidden = stage !== 'preview';
-    byId('import-other').hidden = stage !== 'refused';
+    const canGoOn = stage === 'preview' || stage === 'locked';
+    byId('import-accept').hidden = !canGoOn;
+    byId('import-accept').textContent = stage === 'locked' ? 'Open' : 'Import';
+    byId('import-passphrase-field').hidden = stage !== 'locked';
+    byId('import-other').hidden = stage !== 'refused' && stage !== 'locked';
     this.#undo.hidden = true;
     const cancel = part(this.#dialog, 'cancel', HTMLButtonElement);
     cancel.disabled = stage === 'importing';
-    cancel.textContent = stage === 'preview' || isBusy ? 'Cancel' : 'Close';
+    cancel.textContent = canGoOn || isBusy ? 'Cancel' : 'Close';
     // What had the focus may be gone: the title says where one is.
     this.#title.focus();
   }

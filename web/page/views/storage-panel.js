@@ -36,6 +36,7 @@ export class StoragePanel {
       for (const input of this.#modes()) input.disabled = kind !== 'ready';
       if (kind === 'booting') this.#showState(WAITING);
       if (kind === 'failed') this.#showState(FAILED);
+      if (kind === 'locked') this.#showState(LOCKED);
     });
     connection.status.subscribe((status) => {
       if (status) this.#show(status);
@@ -169,6 +170,13 @@ const WAITING = {
   tone: 'waiting',
   word: 'Starting',
   sentence: 'The database is being opened.',
+};
+
+/** @type {StateWords} */
+const LOCKED = {
+  tone: 'waiting',
+  word: 'Locked',
+  sentence: 'The database is encrypted. Its passphrase opens it.',
 };
 
 /** @type {StateWords} */
