@@ -27,6 +27,7 @@ names the way out. ``detail`` is the same data as JSON, for the border.
     │  ├─ RecordInvalidError            record_invalid
     │  ├─ DurabilityError               not_durable
     │  │  ├─ QuotaExceededError         quota_exceeded
+    │  │  ├─ NoRoomForRestorePointError no_room_for_restore_point
     │  │  ├─ WriterFencedError          writer_fenced
     │  │  ├─ StoreUnavailableError      store_unavailable
     │  │  ├─ StoreLostError             store_lost
@@ -68,6 +69,7 @@ __all__ = [
     "DurabilityError",
     "EncryptionError",
     "MigrationChangedError",
+    "NoRoomForRestorePointError",
     "NotADatabaseError",
     "NotEncryptedError",
     "ParameterError",
@@ -364,6 +366,16 @@ class QuotaExceededError(DurabilityError):
     _sentence = (
         "the browser gives this site no more space, so the last changes are not "
         "durable; download a backup, then delete data or allow more space"
+    )
+
+
+class NoRoomForRestorePointError(DurabilityError):
+    """There is no space for a copy of the state before; nothing was changed."""
+
+    code = "no_room_for_restore_point"
+    _sentence = (
+        "nothing was changed, because there is no space for a restore point of the "
+        "state before; download a backup, then go on with keep_restore_point=False"
     )
 
 

@@ -6,7 +6,11 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from pyodide_app.errors import DurabilityError, RestorePointNotFoundError
+from pyodide_app.errors import (
+    DurabilityError,
+    QuotaExceededError,
+    RestorePointNotFoundError,
+)
 from pyodide_app.ids import new_id, now_ms
 
 __all__ = ["FolderVolume"]
@@ -28,6 +32,7 @@ class FolderVolume:
         autosave: What `set_autosave` was told, by path.
         flushes: The ``strict`` of each flush, in order.
         failure: If set, the next writes raise it.
+        quota: Bytes that durable copies and restore points may take; None for any.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -42,6 +47,13 @@ class FolderVolume:
         self.autosave: dict[str, int | None] = {}
         self.flushes: list[bool] = []
         self.failure: DurabilityError | None = None
+        self.quota: int | None = None
+
+    @property
+    def usage(self) -> int:
+        """Bytes that durable copies and restore points take."""
+        files = [*self._durable.iterdir(), *self._kept.iterdir()]
+        return sum(file.stat().st_size for file in files)
 
     @property
     def root(self) -> str:
@@ -73,6 +85,7 @@ class FolderVolume:
         self._fail_if_told()
         changed = [file for file in self._root.glob("*.db") if self._is_dirty(file)]
         for file in changed:
+            self._fail_if_full(file)
             self._publish(file, self._durable / file.name)
         self._seq += bool(changed)
         return self._seq
@@ -96,6 +109,7 @@ class FolderVolume:
             "usage": None,
             "quota": None,
             "persisted": None,
+            "evictionRisk": "disk_pressure",
             "fileBytes": size,
         }
 
@@ -113,12 +127,22 @@ class FolderVolume:
         await asyncio.sleep(0)
         self._fail_if_told()
 
+    async def shrink(self) -> None:
+        """Copy every file in the place of what was kept of it."""
+        self._fail_if_told()
+        for file in self._root.glob("*.db"):
+            kept = self._durable / file.name
+            self._fail_if_full(file, instead_of=kept)
+            self._publish(file, kept)
+        self._seq += 1
+
     async def keep_restore_point(
         self, path: str, reason: str, *, encrypted: bool
     ) -> Mapping[str, object]:
         """Keep a durable copy."""
         await asyncio.sleep(0)
         self._fail_if_told()
+        self._fail_if_full(Path(path))
         id = new_id()
         point = {"id": id, "reason": reason, "createdAt": now_ms()}
         self._points[id] = (path, point | self._keep(id, path, encrypted=encrypted))
@@ -164,6 +188,15 @@ class FolderVolume:
         self._last_error = self.failure
         if self.failure is not None:
             raise self.failure
+
+    def _fail_if_full(self, file: Path, *, instead_of: Path | None = None) -> None:
+        given_up = (
+            instead_of.stat().st_size if instead_of and instead_of.exists() else 0
+        )
+        size = file.stat().st_size
+        if self.quota is not None and self.usage - given_up + size > self.quota:
+            self._last_error = QuotaExceededError()
+            raise self._last_error
 
     def _is_dirty(self, file: Path) -> bool:
         journal = file.with_name(file.name + "-journal")

@@ -93,6 +93,22 @@ export interface Resolution {
   attempts: [kind: string, reason: string][];
 }
 
+/**
+ * - `none`: a file; nobody deletes it.
+ * - `low`: the app is installed, or the browser promised to keep the data.
+ * - `disk_pressure`: the browser may delete them when the disk gets full.
+ * - `unused_7_days`: Safari deletes them after 7 days of use without a visit.
+ * - `private_window`: probably one; all is deleted with it.
+ * - `memory_only`: nothing is stored.
+ */
+export type EvictionRisk =
+  | 'none'
+  | 'low'
+  | 'disk_pressure'
+  | 'unused_7_days'
+  | 'private_window'
+  | 'memory_only';
+
 export interface StorageStatus {
   mode: 'indexeddb' | 'memory' | 'native';
   durability: Durability;
@@ -105,6 +121,8 @@ export interface StorageStatus {
   usage: number | null;
   quota: number | null;
   persisted: boolean | null;
+  /** Who might delete what is durable. */
+  evictionRisk: EvictionRisk;
   databaseBytes: number;
   /** Null if the database is plain. */
   encryption: Cipher | null;
@@ -257,6 +275,36 @@ export interface RestorePoint {
   stored: number;
   /** Whether it takes the passphrase to read it. */
   encrypted: boolean;
+}
+
+/** What goes: both must hold where both are given; one has to be. */
+export interface PruneChoice {
+  /** What was last updated before this goes; a number is in Unix milliseconds. */
+  olderThan?: number | Date | undefined;
+  /** The newest conversations that stay. */
+  keep?: number | undefined;
+}
+
+export interface PruneOptions {
+  /** Default true; `no_room_for_restore_point` if it finds no space. */
+  keepRestorePoint?: boolean;
+  /** Give up earlier restore points first. */
+  deleteRestorePoints?: boolean;
+}
+
+export interface PrunePlan {
+  conversations: number;
+  events: number;
+  sessions: number;
+  telemetry: number;
+  bytesBefore: number;
+  /** Of the database file; an estimate. */
+  bytesFreed: number;
+}
+
+export interface PruneReport extends PrunePlan {
+  restorePoint: RestorePoint | null;
+  restorePointsDeleted: number;
 }
 
 export interface ImportReport {

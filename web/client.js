@@ -31,6 +31,10 @@ import { IndexedDbAdapter } from './page/api/indexed-db-adapter.js';
 /** @typedef {T.BackupCounts} BackupCounts */
 /** @typedef {T.ImportReport} ImportReport */
 /** @typedef {T.RestorePoint} RestorePoint */
+/** @typedef {T.PruneChoice} PruneChoice */
+/** @typedef {T.PrunePlan} PrunePlan */
+/** @typedef {T.PruneReport} PruneReport */
+/** @typedef {T.EvictionRisk} EvictionRisk */
 /** @typedef {T.Provider} Provider */
 /** @typedef {T.Chunk} Chunk */
 

@@ -61,6 +61,10 @@ class HostVolume:
         """Make the content of a restore point that of *staged*, atomically."""
         await _settled(self._js.rewriteRestorePoint(id, staged, encrypted))
 
+    async def shrink(self) -> None:
+        """Store only what the files hold now."""
+        await _settled(self._js.shrink())
+
     async def restore_points(self, path: str) -> list[Mapping[str, object]]:
         """Return the restore points of *path*."""
         return list(_plain(await _settled(self._js.restorePoints(path))))

@@ -5,6 +5,7 @@ from pyodide_app.storage.adapter import (
     BatchOperation,
     BatchResult,
     Durability,
+    EvictionRisk,
     Parameters,
     RestorePoint,
     Row,
@@ -26,6 +27,7 @@ from pyodide_app.storage.facade import (
     create_agentos_storage,
 )
 from pyodide_app.storage.hooks import HookContext, StorageHooks, combine_hooks
+from pyodide_app.storage.prune import Age, PrunePlan, PruneReport
 from pyodide_app.storage.records import (
     Conversation,
     ConversationEvent,
@@ -41,6 +43,7 @@ from pyodide_app.storage.records import (
 )
 
 __all__ = [
+    "Age",
     "AgentOSStorage",
     "BatchError",
     "BatchOperation",
@@ -51,6 +54,7 @@ __all__ = [
     "ConversationEvent",
     "ConversationWithEvents",
     "Durability",
+    "EvictionRisk",
     "HookContext",
     "IndexedDbAdapter",
     "MemoryAdapter",
@@ -58,6 +62,8 @@ __all__ = [
     "Page",
     "Parameters",
     "Persona",
+    "PrunePlan",
+    "PruneReport",
     "Resolution",
     "RestorePoint",
     "Row",

@@ -19,6 +19,7 @@ __all__ = [
     "BatchOperation",
     "BatchResult",
     "Durability",
+    "EvictionRisk",
     "Parameters",
     "RestorePoint",
     "Row",
@@ -41,6 +42,17 @@ Row: TypeAlias = dict[str, SqlValue]
 """One row; keys are column names.
 
 If a name comes again, the later column gets a suffix: ``id``, ``id:1``, ``id:2``.
+"""
+
+EvictionRisk: TypeAlias = Literal[
+    "none", "low", "disk_pressure", "unused_7_days", "private_window", "memory_only"
+]
+"""Who might delete what is durable.
+
+``none``: a file; nobody. ``low``: the app is installed, or the browser promised to
+keep it. ``disk_pressure``: the browser, when the disk gets full. ``unused_7_days``:
+Safari, after 7 days of use without a visit. ``private_window``: probably one, and all
+goes with it. ``memory_only``: nothing is stored.
 """
 
 Durability: TypeAlias = Literal["batched", "commit", "strict"]
@@ -116,6 +128,8 @@ class StorageStatus:
         usage: Bytes this site uses, or None if the platform does not say.
         quota: Bytes this site may use, or None.
         persisted: Whether the browser promised not to evict, or None.
+        eviction_risk: See `EvictionRisk`. A worker does not know whether the app is
+            installed; ``status()`` of the JavaScript API does.
         database_bytes: Size of the database file.
         encryption: The cipher of the database; None if it is plain.
         details: What else the platform reports.
@@ -131,6 +145,7 @@ class StorageStatus:
     usage: int | None = None
     quota: int | None = None
     persisted: bool | None = None
+    eviction_risk: EvictionRisk = "none"
     database_bytes: int = 0
     encryption: str | None = None
     details: Mapping[str, object] = field(default_factory=dict)
@@ -273,7 +288,14 @@ class StorageAdapter(Protocol):
         ...
 
     async def compact(self) -> int:
-        """Give back the space of what was deleted; return the bytes freed."""
+        """Give back the space of what was deleted; return the bytes freed.
+
+        They are those of the database. What is stored of it is durable and shrinks
+        too, also where the platform has no more space.
+
+        Raises:
+            DurabilityError: It is compacted, but that is not durable yet.
+        """
         ...
 
     async def flush(self) -> None:

@@ -20,6 +20,7 @@ from pyodide_app.storage.adapters.native import NativeSqliteAdapter
 from pyodide_app.storage.changes import Subscription
 from pyodide_app.storage.encryption import Cipher
 from pyodide_app.storage.hooks import HookedAdapter, StorageHooks, combine_hooks
+from pyodide_app.storage.prune import Age, PrunePlan, PruneReport, plan_prune, prune
 from pyodide_app.storage.repositories import (
     Conversations,
     Personas,
@@ -188,6 +189,51 @@ class AgentOSStorage:
     async def compact(self) -> int:
         """Give back the space of what was deleted; return the bytes freed."""
         return await self.adapter.compact()
+
+    async def plan_prune(
+        self, *, older_than: Age | None = None, keep: int | None = None
+    ) -> PrunePlan:
+        """Return what `prune` would delete now; nothing is changed."""
+        return await plan_prune(self.adapter, older_than=older_than, keep=keep)
+
+    async def prune(
+        self,
+        *,
+        older_than: Age | None = None,
+        keep: int | None = None,
+        keep_restore_point: bool = True,
+        delete_restore_points: bool = False,
+    ) -> PruneReport:
+        """Delete old conversations and what belongs to them, and give space back.
+
+        Sessions and telemetry of a conversation go with it; those of none go when
+        they are older than *older_than*. It is one transaction, in this database
+        alone. Then the file is compacted, and what is stored of it shrinks, also
+        when the browser has no more space.
+
+        Args:
+            older_than: What was last updated before this goes: Unix milliseconds, a
+                datetime, or a timedelta for how long ago.
+            keep: The newest conversations that stay. With *older_than*, a
+                conversation goes only if both say so.
+            keep_restore_point: Keep the state before, so that this can be undone. It
+                takes the space of the database until it is deleted.
+            delete_restore_points: Give up the earlier ones first; they take space.
+
+        Raises:
+            NoRoomForRestorePointError: There is no space for the restore point.
+                Nothing was deleted but earlier ones that you gave up.
+            QuotaExceededError: It is done and committed, but what stays does not
+                fit beside what is stored. That is as it was; keep less.
+            ValueError: Neither *older_than* nor *keep* is given.
+        """
+        return await prune(
+            self.adapter,
+            older_than=older_than,
+            keep=keep,
+            keep_restore_point=keep_restore_point,
+            delete_restore_points=delete_restore_points,
+        )
 
     async def rebuild_search(self) -> None:
         """Build the full-text index anew from what is stored."""

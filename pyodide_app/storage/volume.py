@@ -52,8 +52,8 @@ class Volume(Protocol):
         """Return what is known about *path*.
 
         Keys: ``committedSeq``, ``durableSeq``, ``pendingBytes``, ``lastError``,
-        ``lastErrorCode``, ``usage``, ``quota``, ``persisted``, ``fileBytes``,
-        ``recovery``, and others.
+        ``lastErrorCode``, ``usage``, ``quota``, ``persisted``, ``evictionRisk``,
+        ``fileBytes``, ``recovery``, and others.
         """
         ...
 
@@ -97,6 +97,14 @@ class Volume(Protocol):
         self, id: str, staged: str, *, encrypted: bool
     ) -> None:
         """Make the content of a restore point that of *staged*, atomically."""
+        ...
+
+    async def shrink(self) -> None:
+        """Store only what the files hold now, durably, also with the quota used up.
+
+        Raises:
+            DurabilityError: What was durable still is.
+        """
         ...
 
     async def restore_points(self, path: str) -> list[Mapping[str, object]]:

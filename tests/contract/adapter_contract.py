@@ -13,6 +13,7 @@ import sqlite3
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import get_args
 
 from pyodide_app.errors import (
     ConstraintError,
@@ -22,8 +23,15 @@ from pyodide_app.errors import (
     StorageClosedError,
     TransactionError,
 )
-from pyodide_app.storage.adapter import BatchOperation, RunResult, StorageAdapter
+from pyodide_app.storage.adapter import (
+    BatchOperation,
+    EvictionRisk,
+    RunResult,
+    StorageAdapter,
+)
+from pyodide_app.storage.facade import AgentOSStorage, Resolution
 from pyodide_app.storage.migrations import Migration
+from pyodide_app.storage.schema import MIGRATIONS
 
 Case = Callable[[StorageAdapter], Awaitable[None]]
 
@@ -1062,6 +1070,43 @@ async def test_compact_gives_space_back(adapter):
     assert after < before / 10
 
 
+async def test_pruning_gives_space_back(adapter):
+    """Defect D20 again: not only the rows, also their words and their bytes."""
+    await adapter.migrate(MIGRATIONS)
+    storage = AgentOSStorage(adapter, Resolution(adapter.kind, "a test"))
+    for number in range(12):
+        said = " ".join(f"word{number}x{n}" for n in range(2000))
+        event = {"type": "user_message", "text": said}
+        await storage.conversations.save(f"c{number}", "u", "p", [event])
+        await adapter.run(
+            "UPDATE conversations SET updated_at = ? WHERE id = ?",
+            (number, f"c{number}"),
+        )
+    before = (await storage.status()).database_bytes
+
+    plan = await storage.plan_prune(older_than=11, keep=2)
+    assert (plan.conversations, plan.events, plan.bytes_before) == (10, 10, before)
+    report = await storage.prune(older_than=11, keep=2)
+
+    status = await storage.status()
+    assert (report.conversations, report.events) == (10, 10)
+    assert report.bytes_freed == before - status.database_bytes > before / 2
+    assert 0.5 < plan.bytes_freed / report.bytes_freed < 1.5
+    if "persistence" in adapter.capabilities:
+        assert status.durable_seq == status.committed_seq
+    page = await storage.conversations.list()
+    assert [one.id for one in page.items] == ["c11", "c10"]
+    assert await storage.conversations.search("word3x7") == []
+    assert len(await storage.conversations.search("word10x7")) == 1
+    await adapter.exec(
+        "INSERT INTO message_search (message_search, rank) "
+        "VALUES ('integrity-check', 1)"
+    )
+
+    await storage.restore(report.restore_point.id)
+    assert len((await storage.conversations.list()).items) == 12
+
+
 async def test_migrations_run_once(adapter):
     history = [
         Migration(1, "notes", ("CREATE TABLE note (id INTEGER PRIMARY KEY, text)",)),
@@ -1085,6 +1130,8 @@ async def test_the_status_says_what_would_be_lost(adapter):
     status = await adapter.status()
 
     assert status.mode == adapter.kind
+    risks = {"native": {"none"}, "memory": {"memory_only"}}
+    assert status.eviction_risk in risks.get(adapter.kind, get_args(EvictionRisk))
     assert status.database_bytes > 0
     if "persistence" in adapter.capabilities:
         assert status.durable_seq == status.committed_seq

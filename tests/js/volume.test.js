@@ -7,6 +7,7 @@ import { RECORD_FORMAT, seal } from '../../web/core/page-record.js';
 import { PAGE_SIZE } from '../../web/core/paged-file.js';
 import { FakeBlob } from './fakes/indexeddb.js';
 import { contentOf, DATABASE, Machine, sameContent } from './fakes/machine.js';
+import { PowerCutError } from './fakes/world.js';
 
 /** @import { Host } from './fakes/machine.js' */
 /** @import { World } from './fakes/world.js' */
@@ -66,6 +67,11 @@ function coded(code) {
 /** @param {Machine} machine @param {string} store */
 function stored(machine, store) {
   return /** @type {[any, any][]} */ (machine.disk.rows(DATABASE, store));
+}
+
+/** The reserve has negative keys. @param {Machine} machine */
+function segments(machine) {
+  return stored(machine, 'extents').filter(([key]) => key > 0);
 }
 
 /**
@@ -273,6 +279,131 @@ test('a checkpoint that finds no space leaves nothing behind', async () => {
 
   assert.ok(machine.count('extents') <= before + 1);
   assert.equal(valueOf(await reopened(machine)), 100);
+});
+
+/**
+ * A store with a reserve whose quota is used up, and a commit that did not fit.
+ *
+ * @param {{changed?: number}} [options]  Pages of that commit.
+ */
+async function full({ changed = 64 } = {}) {
+  const pages = 64;
+  const { machine, world, host } = await started();
+  commit(host, 1, { pages });
+  await flush(world, host);
+  await world.pass(1000);
+  world.quota = world.disk.usage;
+  commit(host, 2, { pages: changed });
+  await assert.rejects(flush(world, host), coded('quota_exceeded'));
+  return { machine, world, host };
+}
+
+/** Delete most of it. @param {Host} host @param {number} pages  What stays. */
+function cut(host, pages) {
+  const { folder } = host.opened;
+  const file = folder.find('a.db');
+  if (file) folder.resize('a.db', file, pages * PAGE_SIZE);
+}
+
+test('a full store shrinks with the help of its reserve', async () => {
+  const { machine, world, host } = await full();
+  const before = world.disk.usage;
+  cut(host, 3);
+
+  await world.until(host.opened.shrink());
+
+  const { committedSeq, durableSeq, lastError } = host.opened.summary();
+  assert.equal(durableSeq, committedSeq);
+  assert.equal(lastError, null);
+  await world.pass(10_000);
+  assert.ok(world.disk.usage < before / 4, `${before} to ${world.disk.usage}`);
+  commit(host, 3);
+  await flush(world, host);
+  assert.equal(valueOf(await reopened(machine)), 3);
+});
+
+test('a record that found no space is in the smaller store, also as a tail', async () => {
+  const { machine, world, host } = await full({ changed: 2 });
+  cut(host, 3);
+  const tail = [...host.tail];
+  assert.equal(tail.length, 1);
+  await world.until(host.opened.shrink());
+  assert.equal(host.tail.size, 0);
+
+  // A page that was told too late writes it all the same.
+  host.tail = new Map(tail);
+  host.writeTail();
+  await world.pass(100);
+
+  const again = await reopened(machine);
+  assert.equal(contentOf(again.opened).get('a.db')?.length, 3 * PAGE_SIZE);
+  assert.equal(valueOf(again), 2);
+  assert.equal(again.opened.status('a.db').recovery.setAside, 0);
+});
+
+test('what does not fit is refused, and what was durable stays so', async () => {
+  const { machine, world, host } = await full();
+
+  await assert.rejects(
+    world.until(host.opened.shrink()),
+    coded('quota_exceeded'),
+  );
+
+  assert.equal(valueOf(host), 2);
+  assert.equal(valueOf(await reopened(machine)), 1);
+});
+
+test('a store that was opened without space shrinks too', async () => {
+  const { machine, world } = await full();
+  const again = await reopened(machine);
+  cut(again, 3);
+
+  await world.until(again.opened.shrink());
+  commit(again, 5);
+  await flush(world, again);
+
+  assert.equal(valueOf(await reopened(machine)), 5);
+});
+
+test('whenever the power goes while a full store shrinks, nothing is lost', async () => {
+  for (let cutAfter = 1, isOver = false; !isOver; cutAfter++) {
+    const { machine, world, host } = await full();
+    cut(host, 3);
+    world.cutAt = world.steps + cutAfter;
+    let isShrunk = false;
+    try {
+      await world.until(host.opened.shrink());
+      isShrunk = true;
+      await world.pass(1000);
+      isOver = true;
+    } catch (error) {
+      if (!(error instanceof PowerCutError)) throw error;
+    }
+    world.losePower();
+    const found = contentOf((await machine.open()).opened).get('a.db');
+
+    const before = found?.[0] === 1 && found.length === 64 * PAGE_SIZE;
+    const after = found?.[0] === 2 && found.length === 3 * PAGE_SIZE;
+    assert.ok(isShrunk ? after : before || after, `step ${cutAfter}`);
+  }
+});
+
+test('a reserve that cannot be written is no failure', async () => {
+  const { machine, world, host } = await started();
+  world.faults = (point, { transaction, operation }) =>
+    point === 'request' &&
+    operation === 'add' &&
+    transaction?.stores.includes('extents')
+      ? 'QuotaExceededError'
+      : null;
+  for (let i = 0; i < 5; i++) {
+    commit(host, i, { pages: 9 });
+    await flush(world, host);
+  }
+  await world.pass(1000);
+
+  assert.equal(host.opened.summary().lastError, null);
+  assert.equal(stored(machine, 'extents').length, 0);
 });
 
 test('strict is not acknowledged for a tail that a page stored relaxed', async () => {
@@ -537,7 +668,7 @@ test('what an interrupted checkpoint left behind goes with the next one', async 
   await world.pass(100);
 
   assert.equal(machine.count('log'), 2, 'the two fences');
-  assert.equal(machine.count('extents'), 1);
+  assert.equal(segments(machine).length, 1);
   assert.equal(machine.count('checkpoints'), 1);
   assert.equal(valueOf(await reopened(machine)), 10);
 });

@@ -23,6 +23,7 @@ EXAMPLES = [
     errors.RecordInvalidError("session", "s", "no"),
     errors.DurabilityError("because"),
     errors.QuotaExceededError(),
+    errors.NoRoomForRestorePointError(),
     errors.WriterFencedError(),
     errors.StoreUnavailableError("private"),
     errors.StoreDamagedError(),

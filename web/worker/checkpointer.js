@@ -111,10 +111,14 @@ export class Checkpointer {
     this.#fences = recovered.fences;
   }
 
-  /** Find what a checkpoint that was cut short has left behind. */
-  async collectGarbage() {
+  /**
+   * Find what a checkpoint that was cut short has left behind.
+   *
+   * @param {number[]} extentKeys  Ascending. Negative ones are the reserve's.
+   */
+  async collectGarbage(extentKeys) {
     const used = keysOf(this.#published);
-    const keys = await this.#store.extentKeys();
+    const keys = extentKeys.filter((key) => key > 0);
     this.#garbage = new Set(keys.filter((key) => !used.has(key)));
     this.#nextSegment = (keys.at(-1) ?? 0) + 1;
     const { epoch, seq } = this.#start;

@@ -14,6 +14,8 @@
  *         holds what no record does, so it begins a new chain.
  * Rule 6: a file is replaced between two records and with no transaction open,
  *         and either stored or undone before the next record is sealed.
+ * Rule 7: what makes the store smaller does not wait for a record that finds no
+ *         space. The record becomes part of the checkpoint.
  *
  * Units: sequence numbers count commits (`committedSeq`, `durableSeq`).
  */
@@ -34,6 +36,7 @@ import { fencedError, StoreError } from './page-store.js';
 /** @import { PagedFolder } from '../core/paged-folder.js' */
 /** @import { Checkpointer } from './checkpointer.js' */
 /** @import { Ownership, PageStore } from './page-store.js' */
+/** @import { Reserve } from './reserve.js' */
 /** @import { Recovered } from './recovery.js' */
 
 /**
@@ -67,14 +70,25 @@ import { fencedError, StoreError } from './page-store.js';
  */
 
 /**
+ * @typedef {object} Shrinking
+ * @property {(isDone: boolean) => void} resolve  False: try again later.
+ * @property {(error: unknown) => void} reject
+ */
+
+/**
  * @typedef {object} Limits  In bytes.
  * @property {number} largestRecord
  * @property {number} smallestLog  A log is checkpointed beyond this many bytes,
  *   or a quarter of the images.
+ * @property {number} reserve  One step of it, see `Reserve`.
  */
 
 /** @type {Limits} */
-export const LIMITS = { largestRecord: 32 << 20, smallestLog: 8 << 20 };
+export const LIMITS = {
+  largestRecord: 32 << 20,
+  smallestLog: 8 << 20,
+  reserve: 1 << 20,
+};
 
 /** In milliseconds, before the second, third, … try. */
 const BACKOFF = [20, 100, 500, 2000, 5000];
@@ -86,6 +100,7 @@ export class Flusher {
   #store;
   #folder;
   #checkpointer;
+  #reserve;
   #clock;
   #events;
   #limits;
@@ -109,6 +124,12 @@ export class Flusher {
 
   /** @type {Replacement[]} */
   #replacements = [];
+
+  /** @type {Shrinking[]} */
+  #shrinkings = [];
+
+  /** Ends the wait before the next try. */
+  #wake = () => {};
 
   #isRunning = false;
   #wanted = false;
@@ -139,6 +160,7 @@ export class Flusher {
    * @param {PageStore} parts.store
    * @param {PagedFolder} parts.folder
    * @param {Checkpointer} parts.checkpointer
+   * @param {Reserve} parts.reserve
    * @param {Recovered} parts.recovered
    * @param {Clock} parts.clock
    * @param {{sealed: (record: SealedRecord) => void,
@@ -151,6 +173,7 @@ export class Flusher {
     store,
     folder,
     checkpointer,
+    reserve,
     recovered,
     clock,
     events,
@@ -159,6 +182,7 @@ export class Flusher {
     this.#store = store;
     this.#folder = folder;
     this.#checkpointer = checkpointer;
+    this.#reserve = reserve;
     this.#clock = clock;
     this.#events = events;
     this.#limits = limits;
@@ -197,7 +221,7 @@ export class Flusher {
    */
   async flush({ strict = false } = {}) {
     if (this.#fenced) throw fencedError();
-    if (this.#closed) throw new StoreError('store_unavailable', 'it is closed');
+    if (this.#closed) throw closedError();
     /** @type {Promise<void>} */
     const durable = new Promise((resolve, reject) => {
       const seq = this.#folder.committedSeq;
@@ -221,6 +245,25 @@ export class Flusher {
       isDone = await new Promise((resolve, reject) => {
         this.#replacements.push({ change, resolve, reject });
         this.#start();
+      });
+    }
+  }
+
+  /**
+   * Make what is committed now durable as a checkpoint, and delete all that it
+   * replaces: the store is as small as the files are. See rule 7.
+   *
+   * @throws {StoreError} Nothing is lost; what was durable still is.
+   */
+  async shrink() {
+    for (let isDone = false; !isDone;) {
+      if (this.#fenced) throw fencedError();
+      if (this.#closed) throw closedError();
+      await this.#folder.allSettled();
+      isDone = await new Promise((resolve, reject) => {
+        this.#shrinkings.push({ resolve, reject });
+        this.#start();
+        this.#wake();
       });
     }
   }
@@ -252,7 +295,7 @@ export class Flusher {
   /** Stop trying. What is not durable yet stays so. */
   close() {
     this.#closed = true;
-    this.#rejectWaiters(new StoreError('store_unavailable', 'it is closed'));
+    this.#rejectWaiters(closedError());
   }
 
   /** What is stored may be gone. Look, and heal it if need be. */
@@ -281,17 +324,36 @@ export class Flusher {
           const ms = BACKOFF[Math.min(tries, BACKOFF.length - 1)] ?? 0;
           tries++;
           this.#wanted = true;
-          await this.#clock.sleep(ms);
+          await this.#pause(ms);
         }
       }
     } finally {
       this.#isRunning = false;
     }
     this.#checkpointIfLarge();
+    if (this.#isIdle) {
+      void this.#reserve.fit(this.#folder.size, () => this.#owner());
+    }
+  }
+
+  /**
+   * Before the next try, unless somebody makes space.
+   *
+   * @param {number} ms
+   */
+  #pause(ms) {
+    /** @type {Promise<void>} */
+    const woken = new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+    return Promise.race([this.#clock.sleep(ms), woken]);
   }
 
   #hasWork() {
-    const waiting = this.#waiters.length + this.#replacements.length;
+    const waiting =
+      this.#waiters.length +
+      this.#replacements.length +
+      this.#shrinkings.length;
     const owes = this.#owedSeq > this.durableSeq;
     return !this.#closed && (this.#wanted || waiting > 0 || owes);
   }
@@ -304,6 +366,11 @@ export class Flusher {
       await this.#checkpointer.settleDoubt(this.#owner());
     }
     while (this.#suspect) await this.#compareHead();
+    const shrinking = this.#shrinkings.shift();
+    if (shrinking) {
+      await this.#shrink(shrinking);
+      return;
+    }
     if (this.#fence) await this.#writeFence(this.#fence);
     if (!this.#sealed) {
       const replacement = this.#replacements.shift();
@@ -437,6 +504,7 @@ export class Flusher {
       throw new StoreError('store_lost', message);
     }
     this.#checkpointer.forget();
+    this.#reserve.forget();
     await this.#checkpointNow();
   }
 
@@ -455,6 +523,37 @@ export class Flusher {
       undo();
       reject(error);
       if (isFencing(error)) throw error;
+    }
+  }
+
+  /** @param {Shrinking} shrinking */
+  async #shrink({ resolve, reject }) {
+    await this.quiet();
+    try {
+      for (let isDone = false; !isDone;) {
+        if (this.#folder.inTransaction) {
+          resolve(false);
+          return;
+        }
+        isDone = await this.#checkpointOrMakeRoom();
+      }
+      resolve(true);
+    } catch (error) {
+      reject(error);
+      throw error;
+    }
+  }
+
+  /** @returns {Promise<boolean>} False: there is more space now; try again. */
+  async #checkpointOrMakeRoom() {
+    try {
+      await this.#checkpointNow();
+      return true;
+    } catch (error) {
+      const isFull = asStoreError(error).code === 'quota_exceeded';
+      const owner = () => this.#owner();
+      if (!isFull || !(await this.#reserve.release(owner))) throw error;
+      return false;
     }
   }
 
@@ -482,12 +581,17 @@ export class Flusher {
     this.#durable(seq, true);
   }
 
+  /** Nothing is under way, and nothing is in doubt. */
+  get #isIdle() {
+    if (this.#isCheckpointing || this.#closed || this.#fenced) return false;
+    if (this.#sealed || this.#fence) return false;
+    return !this.#suspect && !this.#checkpointer.isInDoubt;
+  }
+
   #checkpointIfLarge() {
     const limit = Math.max(this.#limits.smallestLog, this.#folder.size / 4);
     if (this.#logBytes <= Math.max(limit, this.#checkpointFrom)) return;
-    if (this.#isCheckpointing || this.#closed || this.#fenced) return;
-    if (this.#folder.inTransaction || this.#sealed || this.#fence) return;
-    if (this.#suspect || this.#checkpointer.isInDoubt) return;
+    if (this.#folder.inTransaction || !this.#isIdle) return;
     const write = async () => {
       try {
         await this.#writeCheckpoint(this.#next, false);
@@ -570,6 +674,9 @@ export class Flusher {
     const replacements = this.#replacements;
     this.#replacements = [];
     for (const replacement of replacements) replacement.reject(error);
+    const shrinkings = this.#shrinkings;
+    this.#shrinkings = [];
+    for (const shrinking of shrinkings) shrinking.reject(error);
   }
 
   /** @param {StoreError | null} error */
@@ -578,6 +685,10 @@ export class Flusher {
     this.lastError = error;
     this.#events.changed();
   }
+}
+
+function closedError() {
+  return new StoreError('store_unavailable', 'it is closed');
 }
 
 /** @param {unknown} error  Nothing may be written any more. */

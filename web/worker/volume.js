@@ -10,6 +10,7 @@
  * store_lost, store_damaged, store_too_new, restore_point_not_found.
  */
 
+import { evictionRisk } from '../core/eviction-risk.js';
 import { databaseName } from '../core/names.js';
 import { PagedFolder } from '../core/paged-folder.js';
 import { Checkpointer } from './checkpointer.js';
@@ -17,6 +18,7 @@ import { Flusher, LIMITS } from './flusher.js';
 import { GZIP } from './gzip.js';
 import { PageStore, StoreError } from './page-store.js';
 import { recover } from './recovery.js';
+import { Reserve } from './reserve.js';
 import { RestorePoints } from './restore-points.js';
 
 /** @import { RestorePointRow } from './page-store.js' */
@@ -109,7 +111,7 @@ export class Volume {
       packing = GZIP,
     },
   ) {
-    const opened = await openStore(store, clock, onProgress);
+    const opened = await openStore(store, { clock, onProgress, limits });
     const parts = { store, ...opened, clock, events, packing };
     const flusher = new Flusher({ ...parts, limits });
     return new Volume({ ...parts, flusher });
@@ -180,11 +182,22 @@ export class Volume {
   /** @param {string} path */
   status(path) {
     this.#refreshEstimate();
+    const persisted = this.#persisted;
+    const quota = this.#estimate.quota ?? null;
+    const risk = evictionRisk({
+      mode: 'indexeddb',
+      userAgent: globalThis.navigator?.userAgent ?? '',
+      // Only a page knows.
+      isInstalled: false,
+      persisted,
+      quota,
+    });
     return {
       ...this.summary(),
       usage: this.#estimate.usage ?? null,
-      quota: this.#estimate.quota ?? null,
-      persisted: this.#persisted,
+      quota,
+      persisted,
+      evictionRisk: risk,
       fileBytes: this.#folder.find(this.#inside(path))?.size ?? 0,
       logBytes: this.#flusher.logBytes,
       epoch: this.#flusher.epoch,
@@ -281,6 +294,17 @@ export class Volume {
     await this.#flusher.tidy();
     await this.#points.collectGarbage();
     if (quarantined) await this.#store.clearQuarantine();
+  }
+
+  /**
+   * Delete what is stored of pages that are no longer part of any file. It finds
+   * its way also when the quota is used up.
+   *
+   * @throws {StoreError} What was durable still is.
+   */
+  async shrink() {
+    await this.#flusher.shrink();
+    this.#estimatedAt = 0;
   }
 
   /**
@@ -447,10 +471,12 @@ export class Volume {
  * What is stored, in memory. A store that is lost meanwhile is read again.
  *
  * @param {PageStore} store
- * @param {Clock} clock
- * @param {(fraction: number) => void} onProgress
+ * @param {object} options
+ * @param {Clock} options.clock
+ * @param {(fraction: number) => void} options.onProgress
+ * @param {Limits} options.limits
  */
-async function openStore(store, clock, onProgress) {
+async function openStore(store, { clock, onProgress, limits }) {
   const { now } = clock;
   for (const ms of REOPENING) {
     let isLost = false;
@@ -461,8 +487,11 @@ async function openStore(store, clock, onProgress) {
     try {
       const recovered = await recover(store, folder, { now, onProgress });
       const checkpointer = new Checkpointer(store, folder, recovered, clock);
-      await checkpointer.collectGarbage();
-      if (!isLost) return { folder, recovered, checkpointer };
+      const reserve = new Reserve(store, limits.reserve);
+      const extentKeys = await store.extentKeys();
+      await checkpointer.collectGarbage(extentKeys);
+      reserve.found(extentKeys);
+      if (!isLost) return { folder, recovered, checkpointer, reserve };
     } catch (error) {
       if (/** @type {StoreError} */ (error).code !== 'store_lost') throw error;
       if (ms === REOPENING.at(-1)) throw error;

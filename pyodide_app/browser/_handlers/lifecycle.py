@@ -8,7 +8,15 @@ from pyodide_app.browser.arguments import InvalidArgumentsError
 from pyodide_app.browser.call import Call
 from pyodide_app.browser.databases import Opening
 
-__all__ = ["close", "flush", "open_database", "status", "watch"]
+__all__ = [
+    "close",
+    "flush",
+    "open_database",
+    "plan_prune",
+    "prune",
+    "status",
+    "watch",
+]
 
 _DURABILITIES: Final = ("batched", "commit", "strict")
 
@@ -73,10 +81,34 @@ async def status(call: Call) -> object:
         "usage": status.usage,
         "quota": status.quota,
         "persisted": status.persisted,
+        "evictionRisk": status.eviction_risk,
         "databaseBytes": status.database_bytes,
         "encryption": status.encryption,
         "tabs": call.host.tab_count(),
     }
+
+
+async def plan_prune(call: Call) -> object:
+    return await call.handle.storage.plan_prune(**_choice(call))
+
+
+async def prune(call: Call) -> object:
+    given = call.arguments
+    return await call.handle.storage.prune(
+        **_choice(call),
+        keep_restore_point=given.truth("keepRestorePoint", default=True),
+        delete_restore_points=given.truth("deleteRestorePoints", default=False),
+    )
+
+
+def _choice(call: Call) -> dict[str, int | None]:
+    older_than = call.arguments.integer_or_none("olderThan")
+    keep = call.arguments.integer_or_none("keep")
+    if older_than is None and keep is None:
+        raise InvalidArgumentsError(field="olderThan or keep", expected="given")
+    if keep is not None and keep < 0:
+        raise InvalidArgumentsError(field="keep", expected="0 or more")
+    return {"older_than": older_than, "keep": keep}
 
 
 async def watch(call: Call) -> AsyncGenerator[object, None]:

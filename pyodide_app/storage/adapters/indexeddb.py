@@ -7,12 +7,17 @@ before the call returns.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, cast
 from urllib.parse import quote
 
 from pyodide_app.errors import StorageInUseError
 from pyodide_app.ids import new_id
-from pyodide_app.storage.adapter import Durability, RestorePoint, StorageStatus
+from pyodide_app.storage.adapter import (
+    Durability,
+    EvictionRisk,
+    RestorePoint,
+    StorageStatus,
+)
 from pyodide_app.storage.adapters.sqlite import ENGINE_PRAGMAS, SqliteAdapter
 from pyodide_app.storage.encryption import Cipher, EncryptionKey
 from pyodide_app.storage.engine import Engine
@@ -99,6 +104,7 @@ class IndexedDbAdapter(SqliteAdapter):
             usage=_number(known.pop("usage", None)),
             quota=_number(known.pop("quota", None)),
             persisted=_truth(known.pop("persisted", None)),
+            eviction_risk=_risk(known.pop("evictionRisk", None)),
             database_bytes=size,
             encryption=self.cipher,
             details=known,
@@ -155,6 +161,9 @@ class IndexedDbAdapter(SqliteAdapter):
 
     async def _make_durable(self) -> None:
         await self._volume.flush(strict=self.durability == "strict")
+
+    async def _shrink(self) -> None:
+        await self._volume.shrink()
 
     def _image(self) -> bytes:
         if self._key is not None:
@@ -222,6 +231,10 @@ def _number(value: object) -> int | None:
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
+
+
+def _risk(value: object) -> EvictionRisk:
+    return cast("EvictionRisk", value) if isinstance(value, str) else "disk_pressure"
 
 
 def _truth(value: object) -> bool | None:

@@ -39,6 +39,7 @@ class MemoryAdapter(SqliteAdapter):
             durable_seq=0,
             pending_bytes=self._engine.size,
             database_bytes=self._engine.size,
+            eviction_risk="memory_only",
         )
 
     async def restore_points(self) -> list[RestorePoint]:

@@ -128,6 +128,11 @@ class NativeSqliteAdapter(SqliteAdapter):
             with self._wal.open("r+b") as file:
                 os.fsync(file.fileno())
 
+    async def _shrink(self) -> None:
+        # Until then the smaller database is in the WAL. A reader of another process
+        # may be in the way; the last connection to close does it too.
+        self._engine.run("PRAGMA wal_checkpoint(TRUNCATE)")
+
     async def _replace(self, staged_path: str) -> None:
         # Copied in one transaction rather than renamed over: other processes may
         # have the file open.

@@ -102,6 +102,10 @@ class SqliteAdapter(ABC):
     async def _make_durable(self) -> None:
         """Return when everything committed is durable."""
 
+    async def _shrink(self) -> None:
+        """Make a compacted database durable in as little space as it takes."""
+        await self._make_durable()
+
     @abstractmethod
     async def _replace(self, staged_path: str) -> None:
         """Carry out `replace_database`. Nobody else can use the connection."""
@@ -308,7 +312,8 @@ class SqliteAdapter(ABC):
         async with self._alone("compact()"):
             before = self._engine.size
             self._engine.run("VACUUM")
-            await self._committed()
+            self.changes.publish(self._engine.take_commit())
+            await self._shrink()
             return before - self._engine.size
 
     async def export_database(

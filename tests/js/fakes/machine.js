@@ -17,7 +17,11 @@ import { World } from './world.js';
 export const DATABASE = databaseName('main');
 
 /** Small, so that short histories meet large records and checkpoints. */
-const LIMITS = { largestRecord: 40 << 10, smallestLog: 60 << 10 };
+const LIMITS = {
+  largestRecord: 40 << 10,
+  smallestLog: 60 << 10,
+  reserve: 16 << 10,
+};
 
 /** At once, so that the world decides when things happen. */
 const PACKING = {

@@ -244,7 +244,7 @@ export class VolumeHistory {
     else if (action < 99) {
       world.cutAt = world.steps + random.below(30);
       this.log.push('the power will go');
-    }
+    } else this.#shrink();
   }
 
   #write() {
@@ -369,6 +369,24 @@ export class VolumeHistory {
       if (strict) this.#acknowledge('strict', start + seq);
     };
     this.#track(flush());
+  }
+
+  #shrink() {
+    const { host, start, wipes } = this;
+    const { committedSeq } = host.opened.folder;
+    this.log.push(`shrink ${committedSeq}`);
+    const shrink = async () => {
+      await host.opened.shrink();
+      if (this.host !== host) {
+        this.#acknowledgedLate(host, start + committedSeq);
+        return;
+      }
+      if (this.wipes !== wipes) return;
+      this.log.push(`shrunk ${committedSeq}`);
+      this.#acknowledge('relaxed', start + committedSeq);
+      this.#acknowledge('strict', start + committedSeq);
+    };
+    this.#track(shrink());
   }
 
   /**

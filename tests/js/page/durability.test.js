@@ -20,6 +20,7 @@ const status = (change = {}) => ({
   usage: 1,
   quota: 2,
   persisted: false,
+  evictionRisk: 'disk_pressure',
   databaseBytes: 4096,
   tabs: 1,
   release: 'test',

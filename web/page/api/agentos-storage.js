@@ -105,6 +105,34 @@ export class AgentOSStorage {
   }
 
   /**
+   * What `prune` would delete now. Nothing is changed.
+   *
+   * @param {T.PruneChoice} choice
+   * @param {T.CallOptions} [options]
+   * @returns {Promise<T.PrunePlan>}
+   */
+  planPrune({ olderThan, keep }, options) {
+    const choice = { olderThan: timeOf(olderThan), keep };
+    return this.#db.session.call('storage.planPrune', choice, options);
+  }
+
+  /**
+   * Delete old conversations and what belongs to them, and give space back. Once
+   * begun it is finished.
+   *
+   * @param {T.PruneChoice & T.PruneOptions} choice
+   * @returns {Promise<T.PruneReport>}
+   */
+  prune({ olderThan, keep, keepRestorePoint, deleteRestorePoints }) {
+    return this.#db.session.call('storage.prune', {
+      olderThan: timeOf(olderThan),
+      keep,
+      keepRestorePoint,
+      deleteRestorePoints,
+    });
+  }
+
+  /**
    * A SQLite file, plain unless asked for otherwise.
    *
    * @param {T.ExportOptions} [options]
@@ -202,4 +230,9 @@ export class AgentOSStorage {
   close() {
     return this.#db.close();
   }
+}
+
+/** @param {number | Date | undefined} moment */
+function timeOf(moment) {
+  return moment instanceof Date ? moment.getTime() : moment;
 }

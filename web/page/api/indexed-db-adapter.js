@@ -3,6 +3,7 @@
  * written for it runs on this.
  */
 
+import { evictionRisk } from '../../core/eviction-risk.js';
 import { currentRelease } from '../current-release.js';
 import { connectToHost } from '../rpc-client.js';
 import { backupBytes } from './backup-bytes.js';
@@ -183,7 +184,17 @@ export class IndexedDbAdapter {
       session.call('storage.status', {}, options),
       currentRelease(),
     ]);
-    return { ...status, release, sharedHost: session.rpc.isShared };
+    const { userAgent } = navigator;
+    return {
+      ...status,
+      evictionRisk: evictionRisk({
+        ...status,
+        userAgent,
+        isInstalled: isInstalled(),
+      }),
+      release,
+      sharedHost: session.rpc.isShared,
+    };
   }
 
   /**
@@ -295,4 +306,12 @@ async function rollBack(session, transactionId) {
     // The host cannot be asked any more, and then it has rolled back by itself.
     // What made this necessary is the error that the caller needs.
   }
+}
+
+function isInstalled() {
+  // Safari on iOS says it by a property of its own.
+  const { standalone } = /** @type {{standalone?: boolean}} */ (navigator);
+  if (standalone === true) return true;
+  const modes = ['standalone', 'minimal-ui', 'window-controls-overlay'];
+  return modes.some((mode) => matchMedia(`(display-mode: ${mode})`).matches);
 }
