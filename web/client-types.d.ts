@@ -131,6 +131,8 @@ export interface StorageStatus {
   release: string | null;
   /** True if all tabs share one host. */
   sharedHost: boolean;
+  /** Kept free for `prune`: what stays has to fit into it when nothing else is. */
+  reserveBytes?: number;
   recovery?: { records: number; setAside: number; problems: string[] };
   [detail: string]: unknown;
 }

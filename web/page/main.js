@@ -6,11 +6,13 @@ import { describeStatus, durabilityOf } from './durability.js';
 import { lockWhenIdle } from './idle-lock.js';
 import { offerInstall } from './install-prompt.js';
 import { OpenConversation } from './open-conversation.js';
+import { askOnce, persistWords } from './persistence.js';
 import { Personas } from './personas.js';
 import { onPreference, preferences } from './preferences.js';
 import { followReleases } from './releases.js';
 import { downloadStored } from './rescue.js';
 import { Router } from './router.js';
+import { littleSpaceWords, pressureOf } from './storage-pressure.js';
 import { BackupView } from './views/backup-view.js';
 import { BootView } from './views/boot-view.js';
 import { ComposerView } from './views/composer-view.js';
@@ -22,7 +24,9 @@ import { LockView } from './views/lock-view.js';
 import { byId } from './views/markup.js';
 import { PassphraseDialog } from './views/passphrase-dialog.js';
 import { PersonaView } from './views/persona-view.js';
+import { PressureView } from './views/pressure-view.js';
 import { ProviderDialog } from './views/provider-dialog.js';
+import { PruneDialog } from './views/prune-dialog.js';
 import { SearchView } from './views/search-view.js';
 import { SidebarView } from './views/sidebar-view.js';
 import { StoragePanel } from './views/storage-panel.js';
@@ -53,6 +57,7 @@ const transcript = new TranscriptView(conversation, (at) =>
   told(() => conversation.retry(at)),
 );
 const composer = new ComposerView(conversation, {
+  onSending: () => void told(askToKeep),
   onCreated: (id) => router.rename(id),
   onError: (error) => {
     // Stopped before it was sent: the text is back, no more is to say.
@@ -85,6 +90,15 @@ const importDialog = new ImportDialog(connection, {
   undo: (id) => backups.restore(id),
   imported: () => told(() => backups.refresh()),
 });
+const download = () => byId('download').click();
+const pruneDialog = new PruneDialog(connection, {
+  download,
+  pruned: () => void told(leavePruned),
+});
+new PressureView(connection, {
+  download,
+  freeSpace: () => void pruneDialog.show(),
+});
 new BootView(connection, downloadStored);
 new LockView(connection, downloadStored);
 lockWhenIdle(connection);
@@ -106,9 +120,21 @@ let isWarned = false;
 connection.status.subscribe((status) => {
   const isUnsaved =
     status !== null && describeStatus(status).tone === 'unsaved';
-  if (isUnsaved && !isWarned) warnUnsaved(describeStatus(status));
+  // For want of space there is a banner.
+  const hasBanner = status !== null && pressureOf(status)?.kind === 'full';
+  if (isUnsaved && !isWarned && !hasBanner) warnUnsaved(describeStatus(status));
   isWarned = isUnsaved;
 });
+const atStart = new AbortController();
+connection.status.subscribe(
+  (status) => {
+    if (!status || status.quota === null) return;
+    atStart.abort();
+    const words = littleSpaceWords(status);
+    if (words) offerBackup(words);
+  },
+  { signal: atStart.signal },
+);
 byId('state-chip').addEventListener('click', () => {
   showTab('tab-storage');
   drawers.open('panel');
@@ -146,15 +172,30 @@ async function start() {
   });
 }
 
+/** What is open may have gone. */
+async function leavePruned() {
+  await backups.refresh();
+  const { id } = conversation.state.value;
+  if (id === null) return;
+  const { storage } = await connection.opened();
+  if (!(await storage.conversations.get(id))) router.go(null);
+}
+
+async function askToKeep() {
+  const persisted = connection.status.value?.persisted ?? null;
+  const isGranted = await askOnce(persisted);
+  if (isGranted === null) return;
+  toast(persistWords(isGranted));
+  await connection.refreshStatus();
+}
+
 /** @param {StateWords} words */
-function warnUnsaved({ word }) {
-  toast(`${word}. Keep this tab open.`, {
-    tone: 'bad',
-    action: {
-      label: 'Download backup',
-      run: () => byId('download').click(),
-    },
-  });
+const warnUnsaved = ({ word }) => offerBackup(`${word}. Keep this tab open.`);
+
+/** @param {string} text */
+function offerBackup(text) {
+  const action = { label: 'Download backup', run: download };
+  toast(text, { tone: 'bad', action });
 }
 
 /** @param {Conversation} chosen */

@@ -202,6 +202,11 @@ export class Flusher {
     return this.#logBytes;
   }
 
+  /** In bytes: given up when the store has to shrink and nothing else is free. */
+  get reserveBytes() {
+    return this.#reserve.bytes;
+  }
+
   /** The record whose fate is not known. */
   get sealed() {
     return this.#sealed;

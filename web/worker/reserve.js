@@ -39,6 +39,11 @@ export class Reserve {
     this.#unit = unit;
   }
 
+  /** In bytes. */
+  get bytes() {
+    return this.#count * this.#unit;
+  }
+
   /**
    * What a host before has left.
    *

@@ -200,6 +200,7 @@ export class Volume {
       evictionRisk: risk,
       fileBytes: this.#folder.find(this.#inside(path))?.size ?? 0,
       logBytes: this.#flusher.logBytes,
+      reserveBytes: this.#flusher.reserveBytes,
       epoch: this.#flusher.epoch,
       recovery: this.#report,
     };

@@ -12,6 +12,13 @@ import { byId } from './markup.js';
 
 /** @import { OpenConversation } from '../open-conversation.js' */
 
+/**
+ * @typedef {object} ComposerEvents
+ * @property {() => void} onSending  While the person's gesture still counts.
+ * @property {(id: string) => void} onCreated
+ * @property {(error: unknown) => void} onError
+ */
+
 export class ComposerView {
   #form = byId('composer', HTMLFormElement);
   #text = byId('composer-text', HTMLTextAreaElement);
@@ -21,7 +28,7 @@ export class ComposerView {
   /** @type {OpenConversation} */
   #conversation;
 
-  /** @type {{ onCreated: (id: string) => void, onError: (error: unknown) => void }} */
+  /** @type {ComposerEvents} */
   #on;
 
   /** Whose draft the field shows. @type {string | null} */
@@ -29,9 +36,7 @@ export class ComposerView {
 
   /**
    * @param {OpenConversation} conversation
-   * @param {object} on
-   * @param {(id: string) => void} on.onCreated
-   * @param {(error: unknown) => void} on.onError
+   * @param {ComposerEvents} on
    */
   constructor(conversation, on) {
     this.#conversation = conversation;
@@ -106,6 +111,7 @@ export class ComposerView {
     let draftOf = this.#draftOf;
     let isStored = false;
     this.#put('');
+    this.#on.onSending();
     try {
       await this.#conversation.send(text, {
         created: (id) => {

@@ -2,7 +2,9 @@
 
 import { MODES, describeStatus, durabilityOf } from '../durability.js';
 import { formatBytes, formatCount, formatPlural } from '../format.js';
+import { canAskToPersist, persistWords } from '../persistence.js';
 import { preferences } from '../preferences.js';
+import { RISKS, shareOf, spaceWords } from '../storage-pressure.js';
 import { byId, fromTemplate, messageOf, part, showFacts } from './markup.js';
 import { toast, told } from './toasts.js';
 
@@ -79,12 +81,7 @@ export class StoragePanel {
   }
 
   async #askToPersist() {
-    const isGranted = await navigator.storage.persist();
-    if (!isGranted) {
-      toast(
-        'The browser did not agree yet. It often does once the app is installed or used more.',
-      );
-    }
+    toast(persistWords(await navigator.storage.persist()));
     await this.#connection.refreshStatus();
   }
 
@@ -111,23 +108,18 @@ export class StoragePanel {
   }
 
   /** @param {StorageStatus} status */
-  #showSpace({ usage, quota, persisted, mode }) {
-    const share = usage !== null && quota ? Math.min(1, usage / quota) : 0;
+  #showSpace(status) {
+    const share = shareOf(status);
     const meter = byId('quota-meter');
     meter.setAttribute('aria-valuenow', String(Math.round(share * 100)));
     meter.dataset.tone = share > 0.9 ? 'unsaved' : 'durable';
     byId('quota-fill').style.width =
       `${Math.max(share * 100, share > 0 ? 1 : 0)}%`;
-    byId('quota-text').textContent =
-      usage === null || quota === null
-        ? 'The browser does not say how much room there is.'
-        : `${formatBytes(usage)} of ${formatBytes(quota)} that this browser allows.`;
-    byId('persist-text').textContent = persisted
-      ? 'The browser keeps it until you clear it.'
-      : 'The browser may clear it when the disk gets full.';
-    byId('persist-text').hidden = mode === 'memory';
-    const canAsk = 'storage' in navigator && 'persist' in navigator.storage;
-    this.#persist.hidden = Boolean(persisted) || !canAsk || mode === 'memory';
+    byId('quota-text').textContent = spaceWords(status);
+    meter.setAttribute('aria-valuetext', spaceWords(status));
+    byId('persist-text').textContent = RISKS[status.evictionRisk];
+    const isStored = status.mode !== 'memory';
+    this.#persist.hidden = !isStored || !canAskToPersist(status.persisted);
   }
 
   /** @param {StorageStatus} status */
