@@ -3,8 +3,9 @@
  *
  * Making the store smaller takes space first: the smaller image is written beside
  * the larger one, which is deleted after that. With the quota used up nothing
- * could be deleted any more. So zeros of about a quarter of the image are stored,
- * and given up for that one checkpoint.
+ * could be deleted any more. So about a quarter of the image is stored in random
+ * bytes, and given up for that one checkpoint. (Chromium compresses what it can:
+ * 16 MiB of zeros take nothing.)
  *
  * Rule 1: it is worth nothing. That it cannot be written, or is damaged or gone, is
  *         no failure.
@@ -95,7 +96,7 @@ export class Reserve {
   async #add() {
     const key = -(this.#count + 1);
     try {
-      await this.#store.addExtent(key, new Uint8Array(this.#unit));
+      await this.#store.addExtent(key, randomBytes(this.#unit));
     } catch (error) {
       const { code } = /** @type {StoreError} */ (error);
       // By a host that has woken up: there it is.
@@ -114,6 +115,18 @@ export class Reserve {
     await this.#store.prune(owner(), { extentKeys: superfluous });
     this.#count = count;
   }
+}
+
+/** At most so many are handed out at once. */
+const RANDOM_BYTES = 65_536;
+
+/** @param {number} size */
+function randomBytes(size) {
+  const bytes = new Uint8Array(size);
+  for (let at = 0; at < size; at += RANDOM_BYTES) {
+    crypto.getRandomValues(bytes.subarray(at, at + RANDOM_BYTES));
+  }
+  return bytes;
 }
 
 /**
