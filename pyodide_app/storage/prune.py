@@ -232,7 +232,7 @@ def _moment(age: Age) -> int:
 
 async def _keep(adapter: StorageAdapter) -> RestorePoint:
     try:
-        return await adapter.keep_restore_point("prune")
+        return await adapter.keep_restore_point("before pruning")
     except QuotaExceededError as error:
         raise NoRoomForRestorePointError from error
     except OSError as error:

@@ -198,6 +198,6 @@ async def test_earlier_restore_points_are_given_up_if_asked(storage):
 
     assert report.restore_points_deleted == 2
     assert await storage.restore_points() == [report.restore_point]
-    assert report.restore_point.reason == "prune"
+    assert report.restore_point.reason == "before pruning"
     await storage.restore(report.restore_point.id)
     assert await ids(storage) == ["c0", "c1"]
