@@ -37,6 +37,7 @@ __all__ = ["Databases", "Opening"]
 
 _logger = logging.getLogger(__name__)
 
+_FIRST_LOOK_S: Final = 60
 _HOUR_S: Final = 60 * 60
 
 _ORDER: tuple[Durability, ...] = ("batched", "commit", "strict")
@@ -242,14 +243,17 @@ async def _give_schema(database: _Database) -> AgentOSStorage:
         raise PassphraseRequiredError(database.name)
     if database.storage is None:
         database.storage = await create_agentos_storage(adapter=database.adapter)
-        database.looking = asyncio.ensure_future(_look_hourly(database.storage))
+        database.looking = asyncio.ensure_future(_look_now_and_then(database.storage))
     return database.storage
 
 
-async def _look_hourly(storage: AgentOSStorage) -> None:
+async def _look_now_and_then(storage: AgentOSStorage) -> None:
     """Keep a restore point on each day on which something changed."""
+    # Not in the busy first minute; but some visits are short.
+    pause = _FIRST_LOOK_S
     while True:
-        await asyncio.sleep(_HOUR_S)
+        await asyncio.sleep(pause)
+        pause = _HOUR_S
         try:
             await storage.keep_daily_restore_point()
         except StorageError as error:
