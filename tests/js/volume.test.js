@@ -134,6 +134,27 @@ test('a commit is flushed by itself within the interval of its file', async () =
   assert.equal(durableSeq, committedSeq);
 });
 
+test('a checkpoint of extents that are gone is not published', async () => {
+  const STEP = 0.25;
+  for (let seed = 1; seed < 50; seed++) {
+    const { machine, world, host } = await started(seed);
+    const wipedAt = machine.random.below(40) * STEP;
+    for (const value of [1, 2]) {
+      commit(host, value, { pages: 9 });
+      await flush(world, host);
+    }
+    await world.pass(wipedAt);
+    world.wipe();
+    for (let ms = 0; ms < 30; ms += STEP) {
+      await world.pass(STEP);
+      const isPublished = machine.count('checkpoints') > 0;
+      assert.ok(!isPublished || segments(machine).length > 0, `seed ${seed}`);
+    }
+    await world.pass(1000);
+    assert.equal(valueOf(await reopened(machine)), 2);
+  }
+});
+
 test('a store that is emptied while it is open is filled again', async () => {
   const { machine, world, host } = await started();
   commit(host, 1);

@@ -191,10 +191,11 @@ export class Checkpointer {
         size: view.size,
         extents: images.get(file) ?? [],
       }));
-      const at = await this.#publish(files, next, { owner, beginsChain });
+      const used = keysOf(images);
+      const options = { owner, beginsChain };
+      const at = await this.#publish(files, used, next, options);
       for (const key of keysOf(this.#published)) this.#garbage.add(key);
       this.#published = images;
-      const used = keysOf(images);
       for (const key of used) this.#garbage.delete(key);
       for (const key of this.#segments.keys()) {
         if (!used.has(key)) this.#segments.delete(key);
@@ -312,10 +313,11 @@ export class Checkpointer {
 
   /**
    * @param {CheckpointFile[]} files
+   * @param {Set<number>} extentKeys  What they consist of.
    * @param {LogPosition} next
    * @param {CheckpointOptions} options
    */
-  async #publish(files, next, { owner, beginsChain }) {
+  async #publish(files, extentKeys, next, { owner, beginsChain }) {
     const id = ++this.#lastId;
     const time = this.#clock.now();
     let at = next;
@@ -326,7 +328,7 @@ export class Checkpointer {
       bytes = encodeCheckpoint({ next: at, time, files });
     }
     try {
-      await this.#store.publishCheckpoint(owner(), id, bytes);
+      await this.#store.publishCheckpoint(owner(), id, bytes, extentKeys);
     } catch (error) {
       if (!isDoubtful(error)) throw error;
       this.#doubtful = id;

@@ -226,14 +226,25 @@ export class PageStore {
    * @param {Ownership} owner
    * @param {number} id
    * @param {Uint8Array} bytes  An encoded checkpoint.
-   * @throws {StoreError} 'writer_fenced'
+   * @param {Iterable<number>} extentKeys  What it lists.
+   * @throws {StoreError} 'writer_fenced', or 'store_lost' if some of that is gone,
+   *   because the store was emptied meanwhile.
    */
-  async publishCheckpoint(owner, id, bytes) {
+  async publishCheckpoint(owner, id, bytes, extentKeys) {
+    let isWhole = false;
     const add = (/** @type {IDBTransaction} */ tx) => {
-      tx.objectStore('checkpoints').add(bytes, id);
+      const stored = tx.objectStore('extents').getAllKeys();
+      stored.onsuccess = () => {
+        const keys = new Set(stored.result);
+        isWhole = [...extentKeys].every((key) => keys.has(key));
+        if (isWhole) tx.objectStore('checkpoints').add(bytes, id);
+      };
     };
-    const strict = { strict: true };
-    await this.#transactAs(owner, ['checkpoints'], 'readwrite', add, strict);
+    const stores = ['checkpoints', 'extents'];
+    await this.#transactAs(owner, stores, 'readwrite', add, { strict: true });
+    if (!isWhole) {
+      throw new StoreError('store_lost', 'the store was emptied just now');
+    }
   }
 
   /**
