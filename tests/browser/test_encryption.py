@@ -115,22 +115,27 @@ class Locked(Workbench):
         self.unlock_button.click()
 
 
-@pytest.fixture
-def bench(context, open_app) -> Locked:
-    """A tab with one conversation in it."""
-    bench = Locked(open_app(context))
+def with_secret(page) -> Locked:
+    """Return a tab with one conversation in it."""
+    bench = Locked(page)
     bench.expect_ready()
     bench.converse(SECRET)
     return bench
+
+
+@pytest.fixture
+def bench(context, open_app) -> Locked:
+    return with_secret(open_app(context))
 
 
 def search(page, word=SECRET):
     return page.evaluate(SEARCH, word)
 
 
-def test_after_encrypting_nothing_is_stored_as_plain_text(bench, context, open_app):
+def test_after_encrypting_nothing_is_stored_as_plain_text(each_context, open_app):
     """Not in the log, a checkpoint, a restore point, a draft or a cache."""
-    blank = open_app(context, "/tests/blank.html")
+    bench = with_secret(open_app(each_context))
+    blank = open_app(each_context, "/tests/blank.html")
     blank.evaluate(
         """async () => {
           const { createAgentOSStorage } = await import('/client.js');
@@ -167,7 +172,8 @@ def test_after_encrypting_nothing_is_stored_as_plain_text(bench, context, open_a
     assert search(blank)["found"] == []
 
 
-def test_the_lock_screen_opens_with_the_passphrase_only(bench):
+def test_the_lock_screen_opens_with_the_passphrase_only(each_context, open_app):
+    bench = with_secret(open_app(each_context))
     bench.encrypt()
     bench.page.reload()
     bench.unlock("wrong")

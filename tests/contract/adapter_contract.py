@@ -1027,6 +1027,23 @@ async def test_a_restore_point_brings_the_database_back(adapter):
     assert await adapter.restore_points() == [redo, undo, second]
 
 
+async def test_the_status_is_told_also_while_the_database_is_replaced(adapter):
+    await make_notes(adapter)
+    point = await adapter.keep_restore_point("before")
+    await adapter.flush()
+
+    restoring = asyncio.ensure_future(adapter.restore(point.id))
+    asked = 0
+    while not restoring.done():
+        assert (await adapter.status()).database_bytes > 0
+        await adapter.flush()
+        asked += 1
+        await asyncio.sleep(0)
+
+    assert asked > 0
+    await restoring
+
+
 async def test_ten_restore_points_are_kept_at_least(adapter):
     await make_notes(adapter)
     for number in range(10):

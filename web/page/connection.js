@@ -59,7 +59,14 @@ export class Connection {
   /** @type {Durability} */
   #durability;
 
-  #isAsking = false;
+  /** For the status. @type {Promise<void> | null} */
+  #asking = null;
+
+  /** @type {Promise<void> | null} */
+  #askingAgain = null;
+
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
 
   /** @param {Durability} durability */
   constructor(durability) {
@@ -147,16 +154,36 @@ export class Connection {
     }
   }
 
+  /**
+   * Tell the status that holds now, or a later one.
+   *
+   * @returns {Promise<void>}
+   */
   async refreshStatus() {
+    if (this.#asking) {
+      // Its answer may be on its way already.
+      this.#askingAgain ??= this.#asking.then(() => {
+        this.#askingAgain = null;
+        return this.refreshStatus();
+      });
+      return this.#askingAgain;
+    }
+    this.#asking = this.#askStatus().finally(() => {
+      this.#asking = null;
+    });
+    return this.#asking;
+  }
+
+  async #askStatus() {
     const { state } = this;
-    if (state.value.kind !== 'ready' || this.#isAsking) return;
+    if (state.value.kind !== 'ready') return;
     const { storage } = state.value.opened;
-    this.#isAsking = true;
     try {
       const status = await storage.status();
       this.status.set(status);
       if (status.durableSeq < status.committedSeq) {
-        setTimeout(() => this.refreshStatus(), PENDING_MS);
+        clearTimeout(this.#timer);
+        this.#timer = setTimeout(() => this.refreshStatus(), PENDING_MS);
       }
     } catch (error) {
       // While reopening, the old storage is gone: the new one is asked next.
@@ -168,8 +195,6 @@ export class Connection {
         if (lockedBy(error)) location.reload();
         else state.set({ kind: 'failed', error });
       }
-    } finally {
-      this.#isAsking = false;
     }
   }
 

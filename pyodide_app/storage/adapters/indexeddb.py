@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ClassVar, cast
 from urllib.parse import quote
 
-from pyodide_app.errors import StorageInUseError
+from pyodide_app.errors import StorageClosedError, StorageInUseError
 from pyodide_app.ids import new_id
 from pyodide_app.storage.adapter import (
     Durability,
@@ -91,7 +91,8 @@ class IndexedDbAdapter(SqliteAdapter):
 
     async def status(self) -> StorageStatus:
         """Return what the volume knows of the file."""
-        size = self._engine.size
+        if not self.is_open:
+            raise StorageClosedError
         known = dict(self._volume.status(self.path))
         return StorageStatus(
             mode="indexeddb",
@@ -105,7 +106,8 @@ class IndexedDbAdapter(SqliteAdapter):
             quota=_number(known.pop("quota", None)),
             persisted=_truth(known.pop("persisted", None)),
             eviction_risk=_risk(known.pop("evictionRisk", None)),
-            database_bytes=size,
+            # While the file is replaced there is no connection to ask.
+            database_bytes=_number(known.pop("fileBytes", None)) or 0,
             encryption=self.cipher,
             details=known,
         )
