@@ -61,6 +61,12 @@ _FAULTS = (
         "",
     ),
     Fault(
+        "two transactions write at once",
+        "web/worker/page-store.js",
+        "        const written = mode === 'readonly' ? [] : ['log'];\n",
+        "        const written = /** @type {string[]} */ ([]);\n",
+    ),
+    Fault(
         "a lost connection is not looked behind",
         "web/worker/flusher.js",
         "    while (this.#suspect) await this.#compareHead();\n",

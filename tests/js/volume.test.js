@@ -155,6 +155,43 @@ test('a checkpoint of extents that are gone is not published', async () => {
   }
 });
 
+test('no two transactions write at once: Chromium may not outlive that', async () => {
+  const { machine, world, host } = await started();
+  commit(host, 1, { pages: 20 });
+  await flush(world, host);
+  let most = 0;
+  world.faults = () => {
+    const halfDone = world.transactions.filter((tx) => tx.isHalfDone);
+    most = Math.max(most, halfDone.length);
+    return null;
+  };
+
+  for (let value = 2; value < 12; value++) {
+    commit(host, value, { pages: 9 });
+    host.writeTail();
+    await flush(world, host);
+  }
+  await world.pass(1000);
+
+  assert.ok(segments(machine).length > 0, 'there was no checkpoint');
+  assert.equal(most, 1);
+});
+
+test('a store that the browser has deleted as damaged says so once', async () => {
+  const { machine, world, host } = await started();
+  commit(host, 1);
+  await flush(world, host);
+  world.wipe();
+  world.wasDamaged = true;
+
+  const next = await reopened(machine);
+  const [problem] = next.opened.status('/persist/a.db').recovery.problems;
+  assert.match(problem ?? '', /damaged, and has deleted it/);
+
+  const later = await reopened(machine);
+  assert.deepEqual(later.opened.status('/persist/a.db').recovery.problems, []);
+});
+
 test('a store that is emptied while it is open is filled again', async () => {
   const { machine, world, host } = await started();
   commit(host, 1);

@@ -56,6 +56,11 @@ import { StoreError } from './page-store.js';
 const DELETED =
   'the browser has deleted what was stored here while it was open';
 
+/** For people. */
+const DAMAGED =
+  'the browser found its storage for this site damaged, and has deleted it; ' +
+  'import a backup if you have one';
+
 /** Segments that are being read at once. */
 const AT_ONCE = 4;
 
@@ -141,7 +146,11 @@ export async function recover(store, folder, { now, onProgress = () => {} }) {
     report: {
       records: reader.records,
       setAside: failed.length,
-      problems: [...(wasDeleted ? [DELETED] : []), ...failed.map(describe)],
+      problems: [
+        ...(store.wasDeleted ? [DAMAGED] : []),
+        ...(wasDeleted ? [DELETED] : []),
+        ...failed.map(describe),
+      ],
     },
   };
 }

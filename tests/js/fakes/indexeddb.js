@@ -80,7 +80,9 @@ export class FakeFactory {
       const changes = [{ database: name, kind: 'version', version }];
       connection.created = (store, autoIncrement) =>
         changes.push({ database: name, kind: 'create', store, autoIncrement });
-      request.onupgradeneeded?.({ target: request });
+      const dataLoss = world.wasDamaged ? 'total' : 'none';
+      request.onupgradeneeded?.({ target: request, dataLoss });
+      world.wasDamaged = false;
       connection.created = null;
       for (const change of changes) apply(world.disk.live, change);
       world.disk.commit(changes, false);
@@ -267,6 +269,11 @@ export class FakeTransaction {
       this.#tell(() => request.fail(exception('AbortError'), this));
     }
     this.#finish(() => this.onabort?.({ target: this }));
+  }
+
+  /** Whether it has changed something and is not committed. */
+  get isHalfDone() {
+    return this.#undo.length > 0;
   }
 
   /** Take back what it did to the disk. */

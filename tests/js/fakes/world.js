@@ -179,6 +179,9 @@ export class World {
     this.#startAgain();
   }
 
+  /** The browser has deleted what it found damaged, and tells who opens next. */
+  wasDamaged = false;
+
   /** The browser is killed: the operating system has what was committed. */
   killBrowser() {
     this.#startAgain();
@@ -190,8 +193,20 @@ export class World {
     this.disk.wipe();
   }
 
+  /**
+   * Chromium 156 deletes a whole store of which it finds two writing transactions
+   * half done: each keeps the lock on the database that its undoing needs.
+   */
   #startAgain() {
+    const halfDone = this.transactions.filter((tx) => tx.isHalfDone);
+    const databases = new Set(
+      halfDone.map(({ connection }) => connection.name),
+    );
     for (const transaction of this.transactions) transaction.undo();
+    if (databases.size < halfDone.length) {
+      this.disk.wipe();
+      this.wasDamaged = true;
+    }
     for (const process of this.#processes) process.isDead = true;
     this.#processes = [];
     this.#tasks = [];
