@@ -1,12 +1,14 @@
 """Options and order of the whole test run."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+
+from tests.reliability import Row, write_rows
 
 # Here, because browser tests import it too, before its own folder is collected.
 pytest.register_assert_rewrite("tests.contract.adapter_contract")
@@ -31,16 +33,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=100_000,
         help="simulated histories of the page store (default: 100000)",
     )
+    group.addoption(
+        "--reliability-report",
+        type=Path,
+        help="append rows to this file, and run only the tests that have any",
+    )
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put browser tests last.
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Put browser tests last; for a report, leave out what has no row in it.
 
     Playwright's synchronous API keeps an event loop running in the main thread
     from its first use to the end of the session; no asyncio test can run then.
     """
     items.sort(key=lambda item: item.path.is_relative_to(_BROWSER_TESTS))
+    if config.getoption("--reliability-report"):
+        others = [item for item in items if not _has_row(item)]
+        items[:] = [item for item in items if _has_row(item)]
+        config.hook.pytest_deselected(items=others)
 
 
 @pytest.fixture
@@ -56,6 +69,26 @@ def histories(pytestconfig: pytest.Config) -> int:
 
 
 @pytest.fixture
+def reliability(request: pytest.FixtureRequest) -> Iterator[Callable[..., Row]]:
+    """Begin a row of the report; whatever becomes of the test, it is written."""
+    rows: list[Row] = []
+    command = f'python3 build.py test "{request.node.nodeid}"'
+    for count in ("soak_count", "histories"):
+        if count in request.fixturenames:
+            option = f"--{count.replace('_', '-')}"
+            command += f" {option} {request.config.getoption(option)}"
+
+    def begin(what: str, **about: str) -> Row:
+        rows.append(Row(what, command=command, **about))
+        return rows[-1]
+
+    yield begin
+    path = request.config.getoption("--reliability-report")
+    if path:
+        write_rows(path, rows)
+
+
+@pytest.fixture
 def run_async() -> Callable[[Coroutine[Any, Any, T]], T]:
     """Run a coroutine to its end from a browser test, in a thread of its own."""
 
@@ -64,3 +97,7 @@ def run_async() -> Callable[[Coroutine[Any, Any, T]], T]:
             return thread.submit(asyncio.run, coroutine).result()
 
     return run
+
+
+def _has_row(item: pytest.Item) -> bool:
+    return "reliability" in getattr(item, "fixturenames", ())

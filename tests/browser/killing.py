@@ -5,7 +5,9 @@ import signal
 import time
 from pathlib import Path
 
-__all__ = ["end_group", "find_leader", "kill_renderers"]
+from playwright.sync_api import Browser
+
+__all__ = ["end_group", "end_hosts", "find_leader", "kill_renderers"]
 
 _GONE = {"Z", "X"}
 
@@ -28,6 +30,17 @@ def end_group(group: int) -> None:
     while any(_group_of(stat) == group for stat in _stats()):
         assert time.monotonic() < deadline, "the browser did not die"
         time.sleep(0.01)
+
+
+def end_hosts(browser: Browser) -> None:
+    """End each SharedWorker of a Chromium without a word to anybody."""
+    session = browser.new_browser_cdp_session()
+    targets = session.send("Target.getTargets", {"filter": [{}]})["targetInfos"]
+    hosts = [target for target in targets if target["type"] == "shared_worker"]
+    assert hosts, "there is no host"
+    for host in hosts:
+        session.send("Target.closeTarget", {"targetId": host["targetId"]})
+    session.detach()
 
 
 def kill_renderers(group: int) -> int:

@@ -3,7 +3,11 @@
 `tests/js` holds the same of the ports alone; here the host is real, and dies.
 """
 
+from functools import partial
+
 import pytest
+
+from tests.browser.killing import end_hosts
 
 OPEN = """async (options) => {
   globalThis.client = await import('/client.js');
@@ -24,17 +28,8 @@ def page(shared_page, request):
 
 @pytest.fixture
 def kill_host(browser):
-    """End the SharedWorker as a crash does: without a word to anybody."""
-
-    def kill() -> None:
-        session = browser.new_browser_cdp_session()
-        targets = session.send("Target.getTargets", {"filter": [{}]})["targetInfos"]
-        hosts = [target for target in targets if target["type"] == "shared_worker"]
-        assert hosts, "there is no host"
-        for host in hosts:
-            session.send("Target.closeTarget", {"targetId": host["targetId"]})
-
-    return kill
+    """End the SharedWorker as a crash does."""
+    return partial(end_hosts, browser)
 
 
 def test_a_call_to_a_host_that_died_ends(context, open_app, kill_host):

@@ -1,151 +1,50 @@
 """SIGKILL of the browser in the middle of writing, again and again.
 
-Commit *n* of `pages/numbered-commits.js` depends on nothing but *n*. So whatever
-was killed, what is found must be the content after some whole number of commits,
-and that number must not be smaller than what durability promises.
+What must hold after each is in `writing.py`.
 """
 
-import logging
-import random
-import secrets
-import time
+from collections import Counter
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
-from tests.browser.killing import kill_renderers
+from tests.browser.killing import end_hosts, kill_renderers
 from tests.browser.profile import PersistentProfile
+from tests.browser.writing import Writing, open_blank
+from tests.reliability import Row
 
-_log = logging.getLogger(__name__)
+BeginRow = Callable[..., Row]
 
-_INTERVAL_MS = 100
+_LOOK = "import('/tests/store-watch.js').then((watch) => watch.lookAtStore())"
 
-# A batched commit is durable after the interval and the flush itself, which has
-# to wait for other programs on two cores. It is some 20 ms on an idle machine.
-_FLUSH_SLACK_MS = 1000
-
-_OPEN = """async (options) => {
-  const { NumberedCommits } = await import('/tests/numbered-commits.js');
-  globalThis.commits = new NumberedCommits(options);
-  await commits.open();
-  return commits.check();
+# The host is a Worker of the page, which a script can end as a crash does.
+_DEDICATED = """() => {
+  delete globalThis.SharedWorker;
+  globalThis.hosts = [];
+  globalThis.Worker = class extends Worker {
+    constructor(...args) {
+      super(...args);
+      hosts.push(this);
+    }
+  };
 }"""
 
-_OPEN_AND_LEAVE = f"(options) => void ({_OPEN})(options)"
-
-_WRITE = """(count) => {
-  void commits.write(count, (step, at) => void acknowledged([step, at]));
-}"""
-
-
-class Writing:
-    """One database under writing, and what is known about it from outside."""
-
-    def __init__(self, durability: str, seed: int) -> None:
-        self._rng = random.Random(seed)  # noqa: S311 (to repeat, not to hide)
-        self._checkpoints = 0
-        self._worst_loss_ms = 0.0
-        self._durability = durability
-        self._options = {
-            "dbName": f"killed-{durability}",
-            "durability": durability,
-            "saveIntervalMs": _INTERVAL_MS,
-        }
-        self._count = 0
-        self._log_bytes = 0
-        self._acknowledged: dict[int, float] = {}
-        self._ended_at = 0.0
-        self._story = [f"seed {seed}"]
-
-    @property
-    def story(self) -> str:
-        """What happened so far, for the message of a failure."""
-        return "\n".join(self._story)
-
-    def tell(self) -> None:
-        """Log the sum, which `--log-cli-level INFO` shows."""
-        _log.info(
-            "%s: %d commits, %d checkpoints, worst loss %d ms",
-            self._durability,
-            self._count,
-            self._checkpoints,
-            self._worst_loss_ms,
-        )
-
-    def listen(self, context: BrowserContext) -> None:
-        """Hear of each acknowledged commit as soon as its page does."""
-        context.expose_function("acknowledged", self._acknowledge)
-
-    def check(self, page: Page) -> None:
-        """Open the database, and hold what is found against what was promised."""
-        found = page.evaluate(_OPEN, self._options)
-        count = found["count"]
-        self._story.append(f"found {count}, recovery {found['recovery']}")
-        self._note_loss(count)
-        assert found["problems"] == [], self.story
-        assert count >= self._promised, f"{self._promised} promised\n{self.story}"
-        self._count = count
-        self._checkpoints += found["logBytes"] < self._log_bytes
-        self._log_bytes = found["logBytes"]
-
-    def open_for_a_moment(self, page: Page) -> None:
-        """Return at a random moment in the middle of opening."""
-        page.evaluate(_OPEN_AND_LEAVE, self._options)
-        page.wait_for_timeout(self._rng.uniform(0, 6000))
-        self._story.append("opening")
-
-    def write(self, page: Page, at_most_ms: int = 1500) -> None:
-        """Return at a random moment in the middle of writing."""
-        self._acknowledged.clear()
-        page.evaluate(_WRITE, self._count)
-        page.wait_for_timeout(self._rng.uniform(20, at_most_ms))
-
-    def ends(self, how: str) -> None:
-        """Nothing that is acknowledged from now on is promised to be durable."""
-        self._ended_at = time.time() * 1000
-        self._story.append(f"{how} after {len(self._acknowledged)} acknowledged")
-
-    @property
-    def _promised(self) -> int:
-        """How many commits must be there.
-
-        In `commit` an acknowledgement that was under way counts, too: what sent it
-        was told that the commit is durable.
-        """
-        deadline = float("inf")
-        if self._durability == "batched":
-            deadline = self._ended_at - _INTERVAL_MS - _FLUSH_SLACK_MS
-        steps = [step for step, at in self._acknowledged.items() if at <= deadline]
-        return max(steps, default=self._count)
-
-    def _note_loss(self, count: int) -> None:
-        lost = [at for step, at in self._acknowledged.items() if step > count]
-        if lost:
-            self._worst_loss_ms = max(self._worst_loss_ms, self._ended_at - min(lost))
-
-    def _acknowledge(self, what: list[float]) -> None:
-        step, at = what
-        self._acknowledged[int(step)] = at
-
-
-def _open_page(context: BrowserContext, url: str) -> Page:
-    page = context.new_page()
-    page.goto(f"{url}/tests/blank.html")
-    return page
+# Rows are so much larger that a checkpoint takes a quarter of a second.
+_SCALE = 24
 
 
 def _kill_again_and_again(
-    durability: str, profile: PersistentProfile, url: str, rounds: int
+    writing: Writing, profile: PersistentProfile, url: str, rounds: int
 ) -> None:
     """A round is a boot, a check and a moment of writing.
 
     Every fifth browser is killed while it opens what the fourth left.
     """
-    writing = Writing(durability, seed=secrets.randbits(32))
     for round_ in range(rounds):
         context = profile.launch()
         writing.listen(context)
-        page = _open_page(context, url)
+        page = open_blank(context, url)
         if round_ % 5 == 4:
             writing.open_for_a_moment(page)
         else:
@@ -153,7 +52,7 @@ def _kill_again_and_again(
             writing.write(page)
             writing.ends("browser killed")
         profile.kill()
-    writing.check(_open_page(profile.launch(), url))
+    writing.check(open_blank(profile.launch(), url))
     writing.tell()
 
 
@@ -163,9 +62,11 @@ def test_a_killed_browser_loses_nothing_that_was_promised(
     persistent_profile: PersistentProfile,
     base_url: str,
     soak_count: int,
+    reliability: BeginRow,
 ) -> None:
     """Each of the two takes half of the rounds."""
-    _kill_again_and_again(durability, persistent_profile, base_url, soak_count // 2)
+    writing = Writing(reliability("browser killed while it writes", mode=durability))
+    _kill_again_and_again(writing, persistent_profile, base_url, soak_count // 2)
 
 
 @pytest.mark.firefox
@@ -175,10 +76,12 @@ def test_a_killed_firefox_loses_nothing_that_was_promised(
     firefox_profile: PersistentProfile,
     base_url: str,
     soak_count: int,
+    reliability: BeginRow,
 ) -> None:
     """A sixth of the rounds: its launch takes longer than the killing."""
+    writing = Writing(reliability("browser killed while it writes", mode=durability))
     rounds = max(2, soak_count // 12)
-    _kill_again_and_again(durability, firefox_profile, base_url, rounds)
+    _kill_again_and_again(writing, firefox_profile, base_url, rounds)
 
 
 @pytest.mark.parametrize("durability", ["commit", "batched"])
@@ -187,32 +90,143 @@ def test_a_killed_renderer_loses_nothing_that_was_promised(
     persistent_profile: PersistentProfile,
     base_url: str,
     soak_count: int,
+    reliability: BeginRow,
 ) -> None:
     """The host dies with its tab, while the browser and its IndexedDB live on."""
-    writing = Writing(durability, seed=secrets.randbits(32))
+    writing = Writing(reliability("renderer killed while it writes", mode=durability))
     context = persistent_profile.launch()
     writing.listen(context)
     for _ in range(max(2, soak_count // 10)):
-        page = _open_page(context, base_url)
+        page = open_blank(context, base_url)
         writing.check(page)
         writing.write(page)
         writing.ends("renderer killed")
-        with page.expect_event("crash"):
-            assert kill_renderers(persistent_profile.group) > 0
+        _kill_renderer_of(page, persistent_profile)
         page.close()
-    writing.check(_open_page(context, base_url))
+    writing.check(open_blank(context, base_url))
+    writing.tell()
+
+
+@pytest.mark.parametrize("kills", ["browser", "renderer"])
+def test_killed_while_a_checkpoint_is_written(
+    kills: str,
+    persistent_profile: PersistentProfile,
+    base_url: str,
+    soak_count: int,
+    reliability: BeginRow,
+) -> None:
+    """The old state or the new one, whichever step was the last."""
+    row = reliability(f"{kills} killed while a checkpoint is written", mode="commit")
+    _kill_in_checkpoints(row, kills, persistent_profile, base_url, soak_count // 16)
+
+
+@pytest.mark.firefox
+def test_firefox_killed_while_a_checkpoint_is_written(
+    firefox_profile: PersistentProfile,
+    base_url: str,
+    soak_count: int,
+    reliability: BeginRow,
+) -> None:
+    row = reliability("browser killed while a checkpoint is written", mode="commit")
+    rounds = soak_count // 25
+    _kill_in_checkpoints(row, "browser", firefox_profile, base_url, rounds)
+
+
+def _kill_in_checkpoints(
+    row: Row, kills: str, profile: PersistentProfile, url: str, rounds: int
+) -> None:
+    writing = Writing(row, scale=_SCALE)
+    stages: Counter[str] = Counter()
+    context = profile.launch()
+    writing.listen(context)
+    for _ in range(max(2, rounds)):
+        page = open_blank(context, url)
+        writing.check(page)
+        before = page.evaluate(_LOOK)
+        writing.write_into_checkpoint(page)
+        writing.ends(f"{kills} killed in a checkpoint")
+        if kills == "browser":
+            profile.kill()
+            context = profile.launch()
+            writing.listen(context)
+        else:
+            _kill_renderer_of(page, profile)
+            page.close()
+        page = open_blank(context, url)
+        stages[_stage(before, page.evaluate(_LOOK))] += 1
+        page.close()
+    writing.check(open_blank(context, url))
+    row.note = ", ".join(f"{count} {stage}" for stage, count in stages.items())
+    writing.tell()
+    assert stages.total() > stages["after it"], "no checkpoint was cut short"
+
+
+def _stage(before: dict[str, int], after: dict[str, int]) -> str:
+    """How far a checkpoint came, by what lies in the store when nobody writes."""
+    if after["checkpoint"] == before["checkpoint"]:
+        is_begun = after["unlisted"] > before["unlisted"]
+        return "before it was published" if is_begun else "before its first segment"
+    is_tidy = after["older"] + after["unlisted"] == 0
+    return "after it" if is_tidy else "before it was tidied up"
+
+
+def test_a_host_that_is_ended_alone_loses_nothing(
+    persistent_profile: PersistentProfile,
+    base_url: str,
+    soak_count: int,
+    reliability: BeginRow,
+) -> None:
+    """Its tab lives on, is told, and starts another one."""
+    writing = Writing(reliability("SharedWorker ended while it writes", mode="commit"))
+    context = persistent_profile.launch()
+    writing.listen(context)
+    page = open_blank(context, base_url)
+    assert context.browser is not None
+    for _ in range(max(2, soak_count // 20)):
+        writing.check(page)
+        writing.write(page)
+        writing.ends("host ended")
+        end_hosts(context.browser)
+        assert page.evaluate("writing") == "host_changed"
+    writing.check(page)
+    writing.tell()
+
+
+def test_a_dedicated_host_that_is_ended_alone_loses_nothing(
+    each_context: BrowserContext,
+    base_url: str,
+    soak_count: int,
+    reliability: BeginRow,
+) -> None:
+    """The same where there is no SharedWorker."""
+    writing = Writing(reliability("Worker ended while it writes", mode="commit"))
+    writing.listen(each_context)
+    each_context.add_init_script(f"({_DEDICATED})()")
+    page = open_blank(each_context, base_url)
+    for _ in range(max(2, soak_count // 20)):
+        writing.check(page)
+        writing.write(page)
+        writing.ends("host ended")
+        page.evaluate("hosts.pop().terminate()")
+        assert page.evaluate("writing") == "host_changed"
+    writing.check(page)
     writing.tell()
 
 
 @pytest.mark.parametrize("durability", ["commit", "batched"])
 def test_a_tab_left_in_the_middle_of_writing(
-    durability: str, each_context: BrowserContext, base_url: str, soak_count: int
+    durability: str,
+    each_context: BrowserContext,
+    base_url: str,
+    soak_count: int,
+    reliability: BeginRow,
 ) -> None:
     """It is closed, sent elsewhere or reloaded, and with it the only tab there is."""
-    writing = Writing(durability, seed=secrets.randbits(32))
+    what = "only tab closed, sent elsewhere or reloaded while it writes"
+    writing = Writing(reliability(what, mode=durability))
     writing.listen(each_context)
     for round_ in range(max(3, soak_count // 16)):
-        page = _open_page(each_context, base_url)
+        page = open_blank(each_context, base_url)
         writing.check(page)
         writing.write(page)
         leaves = ("closed", "sent elsewhere", "reloaded")[round_ % 3]
@@ -222,5 +236,10 @@ def test_a_tab_left_in_the_middle_of_writing(
         elif leaves == "reloaded":
             page.reload()
         page.close()
-    writing.check(_open_page(each_context, base_url))
+    writing.check(open_blank(each_context, base_url))
     writing.tell()
+
+
+def _kill_renderer_of(page: Page, profile: PersistentProfile) -> None:
+    with page.expect_event("crash"):
+        assert kill_renderers(profile.group) > 0
