@@ -7,7 +7,13 @@ from pathlib import Path
 
 from playwright.sync_api import Browser
 
-__all__ = ["end_group", "end_hosts", "find_leader", "kill_renderers"]
+__all__ = [
+    "end_group",
+    "end_hosts",
+    "find_leader",
+    "freeze_busiest_renderer",
+    "kill_renderers",
+]
 
 _GONE = {"Z", "X"}
 
@@ -49,15 +55,36 @@ def kill_renderers(group: int) -> int:
     Returns:
         How many there were. Pages and workers of one site share one.
     """
-    killed = 0
-    for stat in _stats():
-        if _group_of(stat) != group:
-            continue
-        # A forked renderer has its arguments in one string.
-        if b"--type=renderer" in _command_of(stat):
-            os.kill(int(stat.parent.name), signal.SIGKILL)
-            killed += 1
-    return killed
+    renderers = _renderers(group)
+    for stat in renderers:
+        os.kill(int(stat.parent.name), signal.SIGKILL)
+    return len(renderers)
+
+
+def freeze_busiest_renderer(group: int) -> int:
+    """Stop the renderer that has worked most, which is the one that runs Python.
+
+    Returns:
+        Its process id; SIGCONT wakes it up.
+    """
+    pid = int(max(_renderers(group), key=_work_of).parent.name)
+    os.kill(pid, signal.SIGSTOP)
+    return pid
+
+
+def _renderers(group: int) -> list[Path]:
+    # A forked renderer has its arguments in one string.
+    return [
+        stat
+        for stat in _stats()
+        if _group_of(stat) == group and b"--type=renderer" in _command_of(stat)
+    ]
+
+
+def _work_of(stat: Path) -> int:
+    """Clock ticks that a process has used."""
+    fields = stat.read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
 
 
 def _stats() -> list[Path]:

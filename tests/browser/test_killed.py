@@ -11,12 +11,10 @@ from playwright.sync_api import BrowserContext, Page
 
 from tests.browser.killing import end_hosts, kill_renderers
 from tests.browser.profile import PersistentProfile
-from tests.browser.writing import Writing, open_blank
+from tests.browser.writing import LOOK_AT_STORE, Writing, open_blank
 from tests.reliability import Row
 
 BeginRow = Callable[..., Row]
-
-_LOOK = "import('/tests/store-watch.js').then((watch) => watch.lookAtStore())"
 
 # The host is a Worker of the page, which a script can end as a crash does.
 _DEDICATED = """() => {
@@ -142,7 +140,7 @@ def _kill_in_checkpoints(
     for _ in range(max(2, rounds)):
         page = open_blank(context, url)
         writing.check(page)
-        before = page.evaluate(_LOOK)
+        before = page.evaluate(LOOK_AT_STORE)
         writing.write_into_checkpoint(page)
         writing.ends(f"{kills} killed in a checkpoint")
         if kills == "browser":
@@ -153,7 +151,7 @@ def _kill_in_checkpoints(
             _kill_renderer_of(page, profile)
             page.close()
         page = open_blank(context, url)
-        stages[_stage(before, page.evaluate(_LOOK))] += 1
+        stages[_stage(before, page.evaluate(LOOK_AT_STORE))] += 1
         page.close()
     writing.check(open_blank(context, url))
     row.note = ", ".join(f"{count} {stage}" for stage, count in stages.items())

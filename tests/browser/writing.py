@@ -14,7 +14,7 @@ from playwright.sync_api import BrowserContext, Page
 
 from tests.reliability import Row
 
-__all__ = ["Writing", "engine_of", "open_blank"]
+__all__ = ["LOOK_AT_STORE", "Writing", "engine_of", "open_blank"]
 
 _log = logging.getLogger(__name__)
 
@@ -23,6 +23,9 @@ _INTERVAL_MS = 100
 # A batched commit is durable after the interval and the flush itself, which has
 # to wait for other programs on two cores. It is some 20 ms on an idle machine.
 _FLUSH_SLACK_MS = 1000
+
+# How far a checkpoint has come; see the module.
+LOOK_AT_STORE = "import('/tests/store-watch.js').then((watch) => watch.lookAtStore())"
 
 _OPEN = """async (options) => {
   const { NumberedCommits } = await import('/tests/numbered-commits.js');
@@ -65,6 +68,7 @@ class Writing:
         self._log_bytes = 0
         self._acknowledged: dict[int, float] = {}
         self._ended_at = 0.0
+        self._all_durable = False
         self._story = [f"seed {seed}"]
 
     @property
@@ -91,8 +95,12 @@ class Writing:
         self._row.engine = engine_of(context)
         context.expose_function("acknowledged", self._acknowledge)
 
-    def check(self, page: Page) -> None:
-        """Open the database, and hold what is found against what was promised."""
+    def check(self, page: Page) -> int:
+        """Open the database, and hold what is found against what was promised.
+
+        Returns:
+            The commits that are there.
+        """
         found = page.evaluate(_OPEN, self._options)
         count = found["count"]
         self._story.append(f"found {count}, recovery {found['recovery']}")
@@ -104,6 +112,7 @@ class Writing:
         self._count = count
         self._checkpoints += found["logBytes"] < self._log_bytes
         self._log_bytes = found["logBytes"]
+        return self._count
 
     def open_for_a_moment(self, page: Page) -> None:
         """Return at a random moment in the middle of opening."""
@@ -125,8 +134,23 @@ class Writing:
         page.evaluate("commits.checkpointBegins()")
         page.wait_for_timeout(self.rng.uniform(0, 150))
 
-    def ends(self, how: str) -> None:
-        """Nothing that is acknowledged from now on is promised to be durable."""
+    def goes_on(self, page: Page) -> None:
+        """Let it go on for a moment."""
+        page.wait_for_timeout(self.rng.uniform(0, 500))
+
+    def stops(self, page: Page) -> str:
+        """Stop writing; return why it ended, which is 'stopped' if nothing failed."""
+        outcome: str = page.evaluate("(commits.stop(), writing)")
+        return outcome
+
+    def ends(self, how: str, *, all_durable: bool = False) -> None:
+        """Nothing that is acknowledged from now on is promised to be durable.
+
+        Args:
+            how: For the story.
+            all_durable: Whether all that was acknowledged is known to be.
+        """
+        self._all_durable = all_durable
         self._ended_at = time.time() * 1000
         self._row.faults += 1
         self._row.acknowledged += len(self._acknowledged)
@@ -140,7 +164,7 @@ class Writing:
         was told that the commit is durable.
         """
         deadline = float("inf")
-        if self._durability == "batched":
+        if self._durability == "batched" and not self._all_durable:
             deadline = self._ended_at - _INTERVAL_MS - _FLUSH_SLACK_MS
         steps = [step for step, at in self._acknowledged.items() if at <= deadline]
         return max(steps, default=self._count)

@@ -100,6 +100,9 @@ async function commit(db, step, scale) {
 export class NumberedCommits {
   #db;
   #scale;
+
+  /** The newest commit that was acknowledged here. */
+  acknowledged = 0;
   #stopped = false;
 
   /** @param {object} options  Of the adapter; `scale` makes rows larger. */
@@ -154,6 +157,7 @@ export class NumberedCommits {
     this.#stopped = false;
     for (let step = count + 1; !this.#stopped; step++) {
       await commit(this.#db, step, this.#scale);
+      this.acknowledged = step;
       acknowledge(step, Date.now());
     }
   }
@@ -164,6 +168,10 @@ export class NumberedCommits {
 
   flush() {
     return this.#db.flush();
+  }
+
+  status() {
+    return this.#details();
   }
 
   /** Resolves when the log is so long that a checkpoint has been begun. */
