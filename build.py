@@ -6,7 +6,8 @@
     python3 build.py build     dist/
     python3 build.py check     formatters, linters, type checkers
     python3 build.py bench     measured against the original; more arguments go on
-    python3 build.py soak      faults of the store, simulated: --minutes N --seed S
+    python3 build.py soak      faults of the store, simulated: --minutes N --seed S;
+                               --write-docs kills browsers too, for the record
     python3 build.py clean     remove everything this program made
 
 Needs Python >= 3.11 and Node >= 20.19 with npm, nothing else: what it uses it
@@ -51,6 +52,7 @@ _TYPESCRIPT_PROGRAMS = (
 )
 
 _SIMULATE = ROOT / "tests" / "faults" / "simulate.js"
+_REPORT = ROOT / "tests" / "faults" / "report.py"
 _BENCH = ROOT / "tests" / "benchmarks" / "bench.py"
 
 
@@ -83,11 +85,7 @@ def serve(options: argparse.Namespace, _rest: Sequence[str]) -> int:
 
 def test(_options: argparse.Namespace, rest: Sequence[str]) -> int:
     """Run every test, and end with what pytest says."""
-    set_up()
-    set_up_browsers()
-    for wheel in settings().wheels:
-        fetch_wheel(wheel)
-    build_dist()
+    _set_up_tests()
     return status_of([venv_python(), "-m", "pytest", *rest])
 
 
@@ -111,7 +109,13 @@ def bench(_options: argparse.Namespace, rest: Sequence[str]) -> int:
 
 
 def soak(_options: argparse.Namespace, rest: Sequence[str]) -> int:
-    """Simulate faults of the page store until one breaks a promise."""
+    """Simulate faults of the page store until one breaks a promise.
+
+    With --write-docs, kill real browsers too and write docs/reliability.md.
+    """
+    if "--write-docs" in rest:
+        _set_up_tests()
+        return status_of([venv_python(), _REPORT, *rest], env={"PYTHONPATH": str(ROOT)})
     set_up_node()
     return status_of(["node", _SIMULATE, *(rest or ["--minutes", "10"])])
 
@@ -161,6 +165,14 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _set_up_tests() -> None:
+    set_up()
+    set_up_browsers()
+    for wheel in settings().wheels:
+        fetch_wheel(wheel)
+    build_dist()
 
 
 def _checks() -> dict[str, list[str | Path]]:
