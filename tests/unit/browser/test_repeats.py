@@ -68,3 +68,14 @@ async def test_the_key_used_longest_ago_is_forgotten_first(adapter):
 
     await repeats.once("b", "insert", adapter, insert)
     assert await count(adapter) == 4
+
+
+async def test_a_key_is_remembered_while_a_tab_reloads(adapter):
+    """Eight busy tabs write 400 times a second; a slow reload takes ten."""
+    repeats = Repeats()
+    for number in range(4000):
+        await repeats.once(f"{number}", "insert", adapter, insert)
+
+    await repeats.once("0", "insert", adapter, insert)
+
+    assert await count(adapter) == 4000
