@@ -5,6 +5,7 @@ is durable.
 """
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page
@@ -25,6 +26,18 @@ _DELETE_DATABASE = """async () => {
     request.onerror = () => reject(request.error);
   });
 }"""
+
+_WRITE_ONE = """async () => {
+  const { createAgentOSStorage } = await import('/client.js');
+  const storage = await createAgentOSStorage({ durability: 'commit' });
+  await storage.getAdapter().exec(`
+    CREATE TABLE IF NOT EXISTS note (text); INSERT INTO note VALUES ('durable')`);
+  const { n } = await storage.getAdapter().get('SELECT count(*) AS n FROM note');
+  return [n, (await storage.status()).recovery.problems];
+}"""
+
+# The header of a record of 64 bytes without the record, as a kill leaves it.
+_TORN = bytes.fromhex("11223344400001")
 
 _IS_FULL = """commits.status().then(({ lastErrorCode, durableSeq, committedSeq }) =>
   lastErrorCode === 'quota_exceeded' && durableSeq < committedSeq)"""
@@ -122,6 +135,26 @@ def test_what_finds_no_space_stays_in_memory_and_is_written_later(
         _kill_tab(page, persistent_profile)
     writing.check(open_blank(context, base_url))
     writing.tell()
+
+
+def test_a_store_that_the_browser_deleted_as_damaged_is_not_silently_empty(
+    persistent_profile: PersistentProfile, base_url: str, tmp_path: Path
+) -> None:
+    """Chromium writes on behind a torn record, and finds that at the next start."""
+    seen = []
+    for _ in range(3):
+        page = open_blank(persistent_profile.launch(), base_url)
+        seen.append(page.evaluate(_WRITE_ONE))
+        persistent_profile.close()
+        if len(seen) == 1:
+            logs = tmp_path.glob("profile/Default/IndexedDB/*.leveldb/*.log")
+            with max(logs).open("ab") as log:
+                log.write(_TORN)
+
+    assert seen[:2] == [[1, []], [2, []]]
+    count, problems = seen[2]
+    assert count == 1
+    assert "has deleted it" in problems[0]
 
 
 def _clear_site_data(page: Page, url: str) -> None:
