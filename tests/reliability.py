@@ -9,7 +9,10 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-__all__ = ["Row", "read_rows", "write_rows"]
+__all__ = ["SIMULATED", "Row", "read_rows", "write_rows"]
+
+SIMULATED = "simulation"
+"""The engine of what happens in no browser; its faults are whole histories."""
 
 
 @dataclass(slots=True)
@@ -18,7 +21,7 @@ class Row:
 
     Attributes:
         what: The fault, in a few words.
-        engine: What it happened in: a browser with its version, or Node.
+        engine: What it happened in: a browser with its version, or none.
         mode: The durability promised, if the test is about one.
         peer: Whose storage had to bear it.
         faults: How often it was tried.

@@ -78,7 +78,7 @@ class Writing:
 
     def tell(self) -> None:
         """Log the sum, which `--log-cli-level INFO` shows, and note it."""
-        notes = [f"{self._checkpoints} checkpoints"] if self._checkpoints else []
+        notes = [f"checkpoints: {self._checkpoints}"] if self._checkpoints else []
         if self._durability == "batched":
             notes.append(f"oldest write lost: {self._worst_loss_ms:.0f} ms")
         self._row.note = "; ".join([*notes, *filter(None, [self._row.note])])

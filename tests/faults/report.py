@@ -18,13 +18,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.benchmarks.render import as_markdown
-from tests.reliability import Row, read_rows
+from tests.reliability import SIMULATED, Row, read_rows
 from tools.commands import say, status_of
 from tools.project import ROOT, venv_python
 
 _PAGE = ROOT / "docs" / "reliability.md"
 
 _HEADERS = (
+    "",
     "what happens",
     "whose storage",
     "in",
@@ -95,24 +96,27 @@ def reliability_page(rows: Sequence[Row]) -> str:
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
     ordered = sorted(rows, key=lambda row: (row.what, row.peer != "ours", row.peer))
     head = _HEAD.format(date=today, machine=machine, sum=_sum(rows))
-    table = as_markdown(_HEADERS, [_cells(row) for row in ordered])
-    commands = "\n".join(dict.fromkeys(row.command for row in ordered))
+    numbered = list(enumerate(ordered, start=1))
+    table = as_markdown(_HEADERS, [(f"{n}", *_cells(row)) for n, row in numbered])
+    commands = "\n".join(f"{row.command}  # {n}" for n, row in numbered)
     return f"{head}\n{table}\n\n{_REPEAT}\n```sh\n{commands}\n```\n\n{_LIMITS}"
 
 
 def _sum(rows: Sequence[Row]) -> str:
     ours = [row for row in rows if row.peer == "ours"]
-    faults, survived, acknowledged, lost = (
-        sum(numbers)
-        for numbers in zip(
-            *((row.faults, row.survived, row.acknowledged, row.lost) for row in ours),
-            strict=True,
-        )
-    )
+    simulated = [row for row in ours if row.engine == SIMULATED]
+    real = [row for row in ours if row.engine != SIMULATED]
     return (
-        f"Of ours: {faults:,} faults tried, {survived:,} survived; of "
-        f"{acknowledged:,} writes acknowledged before them, {lost:,} were lost."
+        f"Of ours: {_total(real, 'faults'):,} faults tried in browsers, "
+        f"{_total(real, 'survived'):,} survived; of {_total(real, 'acknowledged'):,} "
+        f"writes acknowledged before them, {_total(real, 'lost'):,} were lost. "
+        f"{_total(simulated, 'faults'):,} histories simulated, "
+        f"{_total(simulated, 'survived'):,} survived."
     )
+
+
+def _total(rows: Sequence[Row], field: str) -> int:
+    return sum(getattr(row, field) for row in rows)
 
 
 def _cells(row: Row) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """What docs/reliability.md says of the rows that tests record."""
 
 from tests.faults.report import reliability_page
-from tests.reliability import Row, read_rows, write_rows
+from tests.reliability import SIMULATED, Row, read_rows, write_rows
 
 KILLED = Row(
     "browser killed",
@@ -15,6 +15,7 @@ KILLED = Row(
     command="python3 build.py test a",
 )
 PEER = Row("browser killed", peer="original", faults=10, survived=4, command="b")
+SIMULATION = Row("all at once", engine=SIMULATED, faults=50, survived=50)
 
 
 def test_rows_survive_the_file(tmp_path):
@@ -27,14 +28,15 @@ def test_rows_survive_the_file(tmp_path):
 def test_the_page_has_a_line_and_a_command_for_each_row():
     page = reliability_page([PEER, KILLED])
 
-    line = "| browser killed | ours | Chromium 1 | commit | 1,200 | 1,199 | 9,000 | 2 |"
-    assert line in page
-    assert page.index(line) < page.index("| browser killed | original |")
-    assert "```sh\npython3 build.py test a\nb\n```" in page
+    line = "browser killed | ours | Chromium 1 | commit | 1,200 | 1,199 | 9,000 | 2 |"
+    assert f"| 1 | {line}" in page
+    assert "| 2 | browser killed | original |" in page
+    assert "```sh\npython3 build.py test a  # 1\nb  # 2\n```" in page
 
 
 def test_the_sum_is_of_ours_alone():
-    page = reliability_page([PEER, KILLED])
+    page = reliability_page([PEER, KILLED, SIMULATION])
 
-    assert "1,200 faults tried, 1,199 survived" in page
+    assert "1,200 faults tried in browsers, 1,199 survived" in page
+    assert "50 histories simulated, 50 survived" in page
     assert "9,000 writes acknowledged before them, 2 were lost" in page

@@ -6,6 +6,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from tests.reliability import SIMULATED
+
 _log = logging.getLogger(__name__)
 
 _SIMULATE = Path(__file__).parent / "simulate.js"
@@ -23,7 +25,7 @@ def test_whatever_happens_no_mix_and_nothing_acknowledged_is_lost(
     histories, reliability
 ):
     """Every history opens as some whole number of commits, enough of them."""
-    row = reliability("any of these and power cuts, simulated", engine="Node")
+    row = reliability("any of these and power cuts, simulated", engine=SIMULATED)
     done = _simulate("--histories", str(histories))
 
     summary = json.loads(done.stdout)
