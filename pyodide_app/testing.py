@@ -42,6 +42,7 @@ class FolderVolume:
         for path in (self._root, self._scratch, self._durable, self._kept):
             path.mkdir(parents=True, exist_ok=True)
         self._points: dict[str, tuple[str, dict[str, object]]] = {}
+        self._aside: dict[int, tuple[dict[str, object], bytes]] = {}
         self._seq = 0
         self._last_error: DurabilityError | None = None
         self.autosave: dict[str, int | None] = {}
@@ -177,6 +178,26 @@ class FolderVolume:
         """Delete a restore point."""
         self._kept_file(id).unlink()
         del self._points[id]
+
+    def set_aside(self, name: str, data: bytes) -> int:
+        """Put *data* into quarantine, as a browser does with what does not verify."""
+        id = len(self._aside) + 1
+        item = {"id": id, "name": name, "reason": "its checksum is wrong"}
+        opening = {"setAsideAt": now_ms(), "openedAs": None, "size": len(data)}
+        self._aside[id] = ({**item, **opening}, data)
+        return id
+
+    async def quarantine(self) -> list[Mapping[str, object]]:
+        """Return what was put into quarantine, oldest first."""
+        return [item for item, _ in self._aside.values()]
+
+    async def read_quarantined(self, id: int) -> bytes | None:
+        """Return the bytes of an item; None if it has gone."""
+        return self._aside[id][1] if id in self._aside else None
+
+    async def delete_quarantined(self, id: int) -> None:
+        """Delete an item for good."""
+        del self._aside[id]
 
     def _keep(self, id: str, path: str, *, encrypted: bool) -> dict[str, object]:
         file = self._kept / f"{id}.db"

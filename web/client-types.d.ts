@@ -279,6 +279,20 @@ export interface RestorePoint {
   encrypted: boolean;
 }
 
+/** Something stored that did not verify, or followed what did not; it is kept. */
+export interface QuarantinedItem {
+  id: number;
+  /** Of a file for it; it holds the bytes as they were stored. */
+  name: string;
+  reason: string;
+  /** What was set aside together has the same. */
+  setAsideAt: number;
+  /** When the state that was opened instead was stored; null if nothing was left. */
+  openedAs: number | null;
+  /** In bytes. */
+  size: number;
+}
+
 /** What goes: both must hold where both are given; one has to be. */
 export interface PruneChoice {
   /** What was last updated before this goes; a number is in Unix milliseconds. */

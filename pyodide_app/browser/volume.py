@@ -82,6 +82,19 @@ class HostVolume:
         """Delete a restore point."""
         await _settled(self._js.deleteRestorePoint(id))
 
+    async def quarantine(self) -> list[Mapping[str, object]]:
+        """Return what was set aside as damaged, of all files, oldest first."""
+        return list(_plain(await _settled(self._js.quarantine())))
+
+    async def read_quarantined(self, id: int) -> bytes | None:
+        """Return the bytes of an item as they were stored; None if it has gone."""
+        found = await self.quarantined_handle(id)
+        return None if found is None else bytes(found.to_bytes())
+
+    async def delete_quarantined(self, id: int) -> None:
+        """Delete an item for good."""
+        await _settled(self._js.deleteQuarantined(id))
+
     # Bytes that stay outside the heap ----------------------------------------
 
     async def export_handle(self, path: str) -> Any:  # noqa: ANN401  # a JsProxy
@@ -96,6 +109,13 @@ class HostVolume:
     async def restore_point_handle(self, id: str) -> Any:  # noqa: ANN401  # a JsProxy
         """Return a restore point as a JavaScript byte array."""
         return await _settled(self._js.readRestorePoint(id))
+
+    async def quarantined_handle(self, id: int) -> Any:  # noqa: ANN401  # a JsProxy
+        """Return an item as a JavaScript byte array; None if it has gone."""
+        from pyodide.ffi import jsnull
+
+        found = await _settled(self._js.readQuarantined(id))
+        return None if found is jsnull else found
 
     def write_scratch(self, path: str, handle: Any) -> None:  # noqa: ANN401  # a JsProxy
         """Put a JavaScript byte array under the scratch folder."""

@@ -21,6 +21,7 @@ __all__ = [
     "Durability",
     "EvictionRisk",
     "Parameters",
+    "QuarantinedItem",
     "RestorePoint",
     "Row",
     "RunResult",
@@ -170,6 +171,30 @@ class RestorePoint:
     size: int
     stored: int
     encrypted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantinedItem:
+    """Something stored that did not verify, or followed what did not; it is kept.
+
+    Attributes:
+        id: Names it.
+        name: Of a file for it: ``record-2.5.bin``, ``checkpoint-3.bin`` or
+            ``extents-7.bin``. It holds the bytes as they were stored: what those
+            are is in ``web/core/page-record.js`` and ``checkpoint.js``.
+        reason: Why it was set aside, for people.
+        set_aside_at: Unix milliseconds. What was set aside together has the same.
+        opened_as: When the newest commit was stored of the state that was opened
+            instead, in Unix milliseconds; None if nothing was left.
+        size: In bytes.
+    """
+
+    id: int
+    name: str
+    reason: str
+    set_aside_at: int
+    opened_as: int | None
+    size: int
 
 
 class Statement(Protocol):
@@ -428,4 +453,24 @@ class StorageAdapter(Protocol):
 
     async def delete_restore_point(self, id: str) -> None:
         """Delete a restore point."""
+        ...
+
+    async def quarantine(self) -> list[QuarantinedItem]:
+        """Return what was set aside as damaged, oldest first.
+
+        In the browser it is that of all databases of this origin; elsewhere nothing
+        is ever set aside. Encrypting a database forgets it.
+        """
+        ...
+
+    async def read_quarantined(self, id: int) -> bytes:
+        """Return the bytes of an item as they were stored.
+
+        Raises:
+            RecordNotFoundError: There is none.
+        """
+        ...
+
+    async def delete_quarantined(self, id: int) -> None:
+        """Delete an item for good. Raises as above."""
         ...

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from pyodide_app.errors import EncryptionError, StorageError, StorageResolutionError
 from pyodide_app.storage.adapter import (
     Durability,
+    QuarantinedItem,
     RestorePoint,
     StorageAdapter,
     StorageStatus,
@@ -380,6 +381,18 @@ class AgentOSStorage:
     async def delete_restore_point(self, id: str) -> None:
         """Delete a restore point."""
         await self.adapter.delete_restore_point(id)
+
+    async def quarantine(self) -> list[QuarantinedItem]:
+        """Return what was set aside as damaged, oldest first."""
+        return await self.adapter.quarantine()
+
+    async def read_quarantined(self, id: int) -> bytes:
+        """Return the bytes of an item as they were stored."""
+        return await self.adapter.read_quarantined(id)
+
+    async def delete_quarantined(self, id: int) -> None:
+        """Delete an item for good."""
+        await self.adapter.delete_quarantined(id)
 
     async def close(self) -> None:
         """Make everything durable and close."""

@@ -15,6 +15,7 @@ from pyodide_app.storage.adapter import (
     BatchOperation,
     BatchResult,
     Parameters,
+    QuarantinedItem,
     RestorePoint,
     Row,
     RunResult,
@@ -248,6 +249,18 @@ class HookedAdapter:
     async def delete_restore_point(self, id: str) -> None:
         """Delete a restore point."""
         await self._inner.delete_restore_point(id)
+
+    async def quarantine(self) -> list[QuarantinedItem]:
+        """Return what was set aside as damaged, oldest first."""
+        return await self._inner.quarantine()
+
+    async def read_quarantined(self, id: int) -> bytes:
+        """Return the bytes of an item as they were stored."""
+        return await self._inner.read_quarantined(id)
+
+    async def delete_quarantined(self, id: int) -> None:
+        """Delete an item for good."""
+        await self._inner.delete_quarantined(id)
 
     async def _query(
         self,

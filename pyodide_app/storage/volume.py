@@ -123,6 +123,23 @@ class Volume(Protocol):
         """Delete a restore point."""
         ...
 
+    async def quarantine(self) -> list[Mapping[str, object]]:
+        """Return what was set aside as damaged, of all files, oldest first.
+
+        Returns:
+            ``id``, ``name``, ``reason``, ``setAsideAt``, ``openedAs``, ``size``,
+            as in `QuarantinedItem`.
+        """
+        ...
+
+    async def read_quarantined(self, id: int) -> bytes | None:
+        """Return the bytes of an item as they were stored; None if it has gone."""
+        ...
+
+    async def delete_quarantined(self, id: int) -> None:
+        """Delete an item for good."""
+        ...
+
 
 # The host mounts one volume for the life of the interpreter, before any of our
 # code runs; there is nobody through whom it could be handed to an adapter that a

@@ -18,6 +18,7 @@ from typing import get_args
 from pyodide_app.errors import (
     ConstraintError,
     ParameterError,
+    RecordNotFoundError,
     SchemaTooNewError,
     SqlError,
     StorageClosedError,
@@ -1042,6 +1043,14 @@ async def test_the_status_is_told_also_while_the_database_is_replaced(adapter):
 
     assert asked > 0
     await restoring
+
+
+async def test_nothing_is_in_quarantine_of_a_sound_database(adapter):
+    await make_notes(adapter)
+
+    assert await adapter.quarantine() == []
+    await refused(adapter.read_quarantined(1), RecordNotFoundError)
+    await refused(adapter.delete_quarantined(1), RecordNotFoundError)
 
 
 async def test_ten_restore_points_are_kept_at_least(adapter):

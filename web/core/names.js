@@ -32,3 +32,15 @@ export const answerLockName = (conversationId) =>
  */
 export const workerName = (volume, takeOver) =>
   `${PREFIX}host:${volume}${takeOver ? ':take-over' : ''}`;
+
+/** @type {Record<string, string>} */
+const STORED = { log: 'record', checkpoints: 'checkpoint', extents: 'extents' };
+
+/**
+ * The file name of something stored, as it was stored.
+ *
+ * @param {string} store
+ * @param {unknown} key
+ */
+export const rawFileName = (store, key) =>
+  `${STORED[store]}-${[key].flat().join('.')}.bin`;

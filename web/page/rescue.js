@@ -1,46 +1,125 @@
 /**
  * The way out when the host does not start: read what is stored, right here in
- * the page, and hand it over as files.
+ * the page, and hand it over as files; go back to a restore point, or start anew.
  *
- * Rule 1: read only. Nothing is fenced, set aside or repaired: whoever comes
- *         after finds the store as it was.
+ * Rule 1: downloads only read. Nothing is fenced, set aside or repaired: whoever
+ *         comes after finds the store as it was.
  * Rule 2: as much as there is. Unlike the host, which refuses a damaged state,
  *         this takes the newest image it can read and leaves out what is gone;
  *         SQLite's own tools recover more from that than from nothing.
+ * Rule 3: what writes holds the writer lock, and deletes nothing: see
+ *         worker/start-anew.js.
  */
 
 import { decodeCheckpoint, extentLength } from '../core/checkpoint.js';
 import { NO_CHECKSUM } from '../core/checksum.js';
 import { LogReader } from '../core/log-recovery.js';
-import { DEFAULT_VOLUME, databaseName } from '../core/names.js';
+import { DEFAULT_VOLUME, databaseName, rawFileName } from '../core/names.js';
 import { PagedFolder } from '../core/paged-folder.js';
+import { GZIP } from '../worker/gzip.js';
 import { PageStore } from '../worker/page-store.js';
 import { download } from './download.js';
+import { zip } from './zip.js';
 
 /** @import { Checkpoint } from '../core/checkpoint.js' */
+/** @import { DurableStore, RestorePointRow } from '../worker/page-store.js' */
+
+const STORES = ['log', 'checkpoints', 'extents'];
+
+/** Nobody looks at a volume that is open for a moment. */
+const SILENT = { sealed: () => {}, settled: () => {}, changed: () => {} };
 
 /** Where the log begins that has no checkpoint. */
 const START = { epoch: 0, seq: 0, checksum: NO_CHECKSUM };
 
 /**
- * Download every stored database file.
+ * Download every stored database file that can be read.
  *
- * @throws {Error} If nothing readable is stored.
+ * @throws {Error} If there is none.
  */
 export async function downloadStored() {
-  const store = new PageStore(databaseName(DEFAULT_VOLUME));
-  try {
+  await withStore(async (store) => {
     const folder = await readStored(store);
     if (folder.files.length === 0) {
-      throw new Error('nothing is stored in this browser yet');
+      throw new Error('no database can be read in what is stored here');
     }
     for (const [path, file] of folder.files) {
       const bytes = new Uint8Array(file.size);
       file.read(bytes, 0);
       download(new Blob([bytes]), path.split('/').at(-1) ?? path);
     }
+  });
+}
+
+/** Download every stored record and extent as it is, damaged or not. */
+export async function downloadRaw() {
+  await withStore(async (store) => {
+    /** @type {import('./zip.js').ZippedFile[]} */
+    const files = [];
+    for (const name of /** @type {DurableStore[]} */ (STORES)) {
+      for (const key of await store.keys(name)) {
+        const bytes = await store.raw(name, key);
+        // Negative keys are the reserve's: they hold nothing.
+        if (typeof key === 'number' && key < 0) continue;
+        if (!bytes) continue;
+        files.push({ name: rawFileName(name, key), bytes: bytes.slice() });
+      }
+    }
+    download(zip(files), 'stored-bytes.zip');
+  });
+}
+
+/** @returns {Promise<RestorePointRow[]>} Newest first. */
+export function storedRestorePoints() {
+  return withStore((store) => store.restorePoints());
+}
+
+/** @param {RestorePointRow} point */
+export async function downloadRestorePoint({ id, path }) {
+  const { RestorePoints } = await import('../worker/restore-points.js');
+  await withStore(async (store) => {
+    const points = new RestorePoints(store, GZIP, () => undefined);
+    const { pieces } = await points.read(id);
+    /** @type {BlobPart[]} */
+    const parts = [];
+    for await (const [, bytes] of pieces) parts.push(bytes.slice());
+    download(new Blob(parts), path.split('/').at(-1) ?? path);
+  });
+}
+
+/**
+ * Set everything aside that is stored, and begin with an empty store or with a
+ * restore point. The host can be started afterwards.
+ *
+ * @param {RestorePointRow | null} point
+ * @throws {Error} A part may have been set aside; it can be called again.
+ */
+export async function beginAnew(point) {
+  const [{ Volume }, { acquireWriterLock }, { startAnew }] = await Promise.all([
+    import('../worker/volume.js'),
+    import('../worker/writer-lock.js'),
+    import('../worker/start-anew.js'),
+  ]);
+  const work = async () => {
+    await withStore((store) => startAnew(store, Date.now()));
+    if (!point) return;
+    const volume = await Volume.open(DEFAULT_VOLUME, { events: SILENT });
+    const staged = `${volume.scratch}/restored`;
+    await volume.stageRestorePoint(point.id, staged);
+    await volume.replaceFile(point.path, staged);
+    await volume.close();
+  };
+  /** @type {Promise<void>} */
+  let working = Promise.resolve();
+  const lock = await acquireWriterLock(DEFAULT_VOLUME, {
+    takeOver: true,
+    onAsked: () => working,
+  });
+  try {
+    working = work();
+    await working;
   } finally {
-    store.close();
+    lock.release();
   }
 }
 
@@ -85,5 +164,18 @@ async function readImages(store, folder, { files }) {
       const bytes = segment.bytes?.subarray(offset, end);
       if (bytes) file.loadExtent(number, bytes);
     }
+  }
+}
+
+/**
+ * @template R
+ * @param {(store: PageStore) => Promise<R>} work
+ */
+async function withStore(work) {
+  const store = new PageStore(databaseName(DEFAULT_VOLUME));
+  try {
+    return await work(store);
+  } finally {
+    store.close();
   }
 }

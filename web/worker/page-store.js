@@ -46,6 +46,26 @@
  *   earlier releases have none.
  */
 
+/** @typedef {'log' | 'checkpoints' | 'extents'} DurableStore */
+
+/**
+ * @typedef {object} SetAside
+ * @property {number} time  Unix milliseconds.
+ * @property {number | null} openedAs  When the newest commit was stored of the
+ *   state that was opened instead, in Unix milliseconds; null if there is none.
+ */
+
+/**
+ * @typedef {object} QuarantinedRow  What was set aside, without its bytes.
+ * @property {number} id
+ * @property {DurableStore} store
+ * @property {LogKey | number} key  There.
+ * @property {string} reason
+ * @property {number} time
+ * @property {number | null} openedAs
+ * @property {number} size  In bytes.
+ */
+
 /**
  * @typedef {object} WriteOptions
  * @property {boolean} [strict]
@@ -64,6 +84,8 @@ const SCHEMA_VERSION = 1;
 
 /** What the rows of earlier releases do not say. */
 const BEFORE_PACKING = { encrypted: false, packed: false };
+
+const BEFORE_OPENED_AS = { openedAs: null };
 
 /** In milliseconds; an older tab that does not let go is then named. */
 const BLOCKED_AFTER = 3000;
@@ -169,10 +191,18 @@ export class PageStore {
 
   /** @returns {Promise<number[]>} Ascending. */
   async extentKeys() {
-    const request = await this.#transact('extents', 'readonly', (tx) =>
-      tx.objectStore('extents').getAllKeys(),
+    return (await this.keys('extents')).map(Number);
+  }
+
+  /**
+   * @param {DurableStore} store
+   * @returns {Promise<IDBValidKey[]>} In order.
+   */
+  async keys(store) {
+    const request = await this.#transact(store, 'readonly', (tx) =>
+      tx.objectStore(store).getAllKeys(),
     );
-    return request.result.map(Number);
+    return request.result;
   }
 
   /**
@@ -306,31 +336,75 @@ export class PageStore {
   }
 
   /**
-   * Move records out of the way of new ones, without losing them.
+   * Move what is stored out of the way of what comes, without losing it. Each
+   * item is moved by itself.
    *
-   * @param {{store: 'log' | 'checkpoints', key: IDBValidKey, reason: string}[]} items
-   * @param {number} time  Unix milliseconds.
+   * @param {{store: DurableStore, key: IDBValidKey, reason: string}[]} items
+   * @param {SetAside} when
    */
-  async setAside(items, time) {
+  async setAside(items, { time, openedAs }) {
     for (const { store, key, reason } of items) {
-      const found = await this.#transact(store, 'readonly', (tx) =>
-        tx.objectStore(store).get(key),
-      );
-      await this.#transact([store, 'quarantine'], 'readwrite', (tx) => [
-        tx
-          .objectStore('quarantine')
-          .add({ store, key, reason, time, bytes: found.result }),
-        tx.objectStore(store).delete(key),
-      ]);
+      await this.#transact([store, 'quarantine'], 'readwrite', (tx) => {
+        const found = tx.objectStore(store).get(key);
+        found.onsuccess = () => {
+          const { result: bytes } = found;
+          if (bytes === undefined) return;
+          const row = { store, key, reason, time, openedAs, bytes };
+          tx.objectStore('quarantine').add(row);
+          tx.objectStore(store).delete(key);
+        };
+      });
     }
   }
 
-  /** How many records were ever set aside. */
-  async quarantineCount() {
+  /** @returns {Promise<QuarantinedRow[]>} Oldest first. */
+  quarantine() {
+    return this.#transact('quarantine', 'readonly', (tx) => {
+      /** @type {QuarantinedRow[]} */
+      const rows = [];
+      // Not `getAll`: an extent has up to 16 MiB.
+      const request = tx.objectStore('quarantine').openCursor();
+      request.onsuccess = () => {
+        const cursor = request.result;
+        if (!cursor) return;
+        const { bytes, ...row } = cursor.value;
+        const size = isBlob(bytes) ? bytes.size : asBytes(bytes).length;
+        const id = Number(cursor.key);
+        rows.push({ ...BEFORE_OPENED_AS, ...row, id, size });
+        cursor.continue();
+      };
+      return rows;
+    });
+  }
+
+  /**
+   * @param {number} id
+   * @returns {Promise<Uint8Array | null>} As it was stored.
+   */
+  async quarantined(id) {
     const request = await this.#transact('quarantine', 'readonly', (tx) =>
-      tx.objectStore('quarantine').count(),
+      tx.objectStore('quarantine').get(id),
     );
-    return request.result;
+    return request.result ? bytesOfExtent(request.result.bytes) : null;
+  }
+
+  /**
+   * @param {DurableStore} store
+   * @param {IDBValidKey} key
+   * @returns {Promise<Uint8Array | null>} As it was stored.
+   */
+  async raw(store, key) {
+    const request = await this.#transact(store, 'readonly', (tx) =>
+      tx.objectStore(store).get(key),
+    );
+    return request.result ? bytesOfExtent(request.result) : null;
+  }
+
+  /** @param {number} id */
+  async deleteQuarantined(id) {
+    await this.#transact('quarantine', 'readwrite', (tx) =>
+      tx.objectStore('quarantine').delete(id),
+    );
   }
 
   /** Delete what was ever set aside. */

@@ -26,7 +26,7 @@ import { StoreError } from './page-store.js';
 /** @import { LogPosition } from '../core/page-record.js' */
 /** @import { PagedFolder } from '../core/paged-folder.js' */
 /** @import { PagedFile } from '../core/paged-file.js' */
-/** @import { PageStore } from './page-store.js' */
+/** @import { DurableStore, PageStore } from './page-store.js' */
 
 /**
  * @typedef {object} Recovered
@@ -78,7 +78,7 @@ const AT_ONCE = 4;
  * @property {[LogKey, Uint8Array][]} log  Behind it, not verified yet.
  */
 
-/** @typedef {{store: 'log' | 'checkpoints', key: any, reason: string}} Failure */
+/** @typedef {{store: DurableStore, key: any, reason: string}} Failure */
 
 /**
  * @typedef {object} Piece  Of a segment.
@@ -115,10 +115,14 @@ export async function recover(store, folder, { now, onProgress = () => {} }) {
   }
 
   const reader = new LogReader(base.checkpoint.next);
+  let openedAs = base.id > 0 ? base.checkpoint.time : null;
   for (const [key, bytes] of base.log) {
     const record = reader.take(key, bytes);
-    if (record) folder.load(record);
+    if (!record) continue;
+    folder.load(record);
+    openedAs = record.time;
   }
+  failed.push(...(await extentsOf(failed, base, store)));
   for (const { key, reason } of reader.damaged) {
     failed.push({ store: 'log', key, reason });
   }
@@ -126,7 +130,7 @@ export async function recover(store, folder, { now, onProgress = () => {} }) {
   const isEmpty = base.id === 0 && reader.records === reader.fences.length;
   const wasDeleted = isEmpty && isWithoutBeginning(base.log);
   if (isEmpty && failed.length > 1 && !wasDeleted) throw damaged(failed);
-  await store.setAside(failed, now());
+  await store.setAside(failed, { time: now(), openedAs });
   reader.damaged = [];
   const isFenced = await fence(store, folder, reader, now);
   const left = stored.filter(({ id }) => id <= base.id);
@@ -185,6 +189,27 @@ async function loadBase(store, folder, stored, { failed, onProgress }) {
   }
   if (stored.length > 0) return null;
   return /** @type {Promise<Base>} */ (load(0, EMPTY));
+}
+
+/**
+ * A checkpoint that does not verify may list extents that do: they would go as
+ * garbage. Which it lists it cannot be asked any more.
+ *
+ * @param {Failure[]} failed
+ * @param {Base} base
+ * @param {PageStore} store
+ * @returns {Promise<Failure[]>}
+ */
+async function extentsOf(failed, base, store) {
+  if (!failed.some(({ store: name }) => name === 'checkpoints')) return [];
+  const keys = await store.extentKeys();
+  return keys
+    .filter((key) => key > 0 && !base.images.segments.has(key))
+    .map((key) => ({
+      store: /** @type {const} */ ('extents'),
+      key,
+      reason: 'it belongs to a damaged checkpoint',
+    }));
 }
 
 /**
@@ -313,8 +338,8 @@ function damaged(failed) {
   const error = new StoreError(
     'store_unavailable',
     `the stored data is damaged (${failed.map(describe).join('; ')}); nothing ` +
-      'was changed: import a backup into another browser profile, or clear the ' +
-      'data of this site to start anew',
+      'was changed: download what can be read, then go back to a restore point ' +
+      'or start anew',
   );
   return Object.assign(error, { code: 'store_damaged' });
 }

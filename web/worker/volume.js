@@ -11,7 +11,7 @@
  */
 
 import { evictionRisk } from '../core/eviction-risk.js';
-import { databaseName } from '../core/names.js';
+import { databaseName, rawFileName } from '../core/names.js';
 import { PagedFolder } from '../core/paged-folder.js';
 import { Checkpointer } from './checkpointer.js';
 import { Flusher, LIMITS } from './flusher.js';
@@ -21,7 +21,7 @@ import { recover } from './recovery.js';
 import { Reserve } from './reserve.js';
 import { RestorePoints } from './restore-points.js';
 
-/** @import { RestorePointRow } from './page-store.js' */
+/** @import { QuarantinedRow, RestorePointRow } from './page-store.js' */
 /** @import { Clock, Limits, SealedRecord } from './flusher.js' */
 /** @import { Recovered } from './recovery.js' */
 /** @import { LogKey } from '../core/log-recovery.js' */
@@ -376,6 +376,21 @@ export class Volume {
     return this.#points.delete(id);
   }
 
+  /** What was ever set aside as damaged, oldest first. */
+  async quarantine() {
+    return (await this.#store.quarantine()).map(publicItem);
+  }
+
+  /** @param {number} id  @returns {Promise<Uint8Array | null>} As it was stored. */
+  readQuarantined(id) {
+    return this.#store.quarantined(id);
+  }
+
+  /** @param {number} id */
+  deleteQuarantined(id) {
+    return this.#store.deleteQuarantined(id);
+  }
+
   /** Make what is committed durable, as far as possible, and let go. */
   async close() {
     try {
@@ -516,4 +531,10 @@ function stripped(path, root) {
 /** @param {RestorePointRow} row */
 function publicRow({ id, reason, createdAt, size, stored, encrypted }) {
   return { id, reason, createdAt, size, stored, encrypted };
+}
+
+/** @param {QuarantinedRow} row */
+function publicItem({ id, store, key, reason, time, openedAs, size }) {
+  const name = rawFileName(store, key);
+  return { id, name, reason, setAsideAt: time, openedAs, size };
 }

@@ -10,11 +10,16 @@ from pathlib import Path
 from typing import ClassVar, cast
 from urllib.parse import quote
 
-from pyodide_app.errors import StorageClosedError, StorageInUseError
+from pyodide_app.errors import (
+    RecordNotFoundError,
+    StorageClosedError,
+    StorageInUseError,
+)
 from pyodide_app.ids import new_id
 from pyodide_app.storage.adapter import (
     Durability,
     EvictionRisk,
+    QuarantinedItem,
     RestorePoint,
     StorageStatus,
 )
@@ -126,6 +131,36 @@ class IndexedDbAdapter(SqliteAdapter):
     async def delete_restore_point(self, id: str) -> None:
         """Delete a restore point."""
         await self._volume.delete_restore_point(id)
+
+    async def quarantine(self) -> list[QuarantinedItem]:
+        """Return what was set aside of all files of the volume, oldest first."""
+        found = await self._volume.quarantine()
+        return [
+            QuarantinedItem(
+                id=_number(item["id"]) or 0,
+                name=str(item["name"]),
+                reason=str(item["reason"]),
+                set_aside_at=_number(item["setAsideAt"]) or 0,
+                opened_as=_number(item["openedAs"]),
+                size=_number(item["size"]) or 0,
+            )
+            for item in found
+        ]
+
+    async def read_quarantined(self, id: int) -> bytes:
+        """Return the bytes of an item as they were stored."""
+        found = await self._volume.read_quarantined(id)
+        if found is None:
+            kind = "quarantined item"
+            raise RecordNotFoundError(kind, str(id))
+        return found
+
+    async def delete_quarantined(self, id: int) -> None:
+        """Delete an item for good."""
+        if id not in {item.id for item in await self.quarantine()}:
+            kind = "quarantined item"
+            raise RecordNotFoundError(kind, str(id))
+        await self._volume.delete_quarantined(id)
 
     @property
     def _volume(self) -> Volume:

@@ -16,6 +16,7 @@ from pyodide_app.errors import (
     EncryptionError,
     NotEncryptedError,
     PassphraseRequiredError,
+    RecordNotFoundError,
     StorageClosedError,
     StorageError,
     TransactionError,
@@ -28,6 +29,7 @@ from pyodide_app.storage.adapter import (
     BatchResult,
     Durability,
     Parameters,
+    QuarantinedItem,
     RestorePoint,
     Row,
     RunResult,
@@ -408,6 +410,19 @@ class SqliteAdapter(ABC):
         return cast("RestorePoint", kept)  # it was asked for
 
     # Encryption --------------------------------------------------------------
+
+    async def quarantine(self) -> list[QuarantinedItem]:
+        """Return nothing: only a store of records sets any aside."""
+        return []
+
+    async def read_quarantined(self, id: int) -> bytes:
+        """Return the bytes of an item that was set aside."""
+        kind = "quarantined item"
+        raise RecordNotFoundError(kind, str(id))
+
+    async def delete_quarantined(self, id: int) -> None:
+        """Delete an item that was set aside."""
+        await self.read_quarantined(id)
 
     async def encrypt(self, passphrase: str, *, cipher: Cipher = "chacha20") -> None:
         """Encrypt the database and its restore points, durably."""

@@ -638,6 +638,10 @@ export class FakeBlob extends Uint8Array {
     else super(Buffer.concat(parts));
   }
 
+  get size() {
+    return this.length;
+  }
+
   async arrayBuffer() {
     return new Uint8Array(this).buffer;
   }

@@ -6,6 +6,7 @@ import pytest
 
 from pyodide_app.errors import (
     QuotaExceededError,
+    RecordNotFoundError,
     SqlError,
     StorageClosedError,
     StorageInUseError,
@@ -253,3 +254,22 @@ async def test_the_installed_volume_is_used(volume):
         install_volume(None)
 
     assert (volume._durable / "app.db").exists()
+
+
+async def test_what_was_set_aside_is_listed_read_and_deleted(volume, open_adapter):
+    adapter = await open_adapter()
+    first = volume.set_aside("record-1.2.bin", b"damaged")
+    second = volume.set_aside("record-1.3.bin", b"behind it")
+
+    items = await adapter.quarantine()
+    assert [(item.id, item.name, item.size) for item in items] == [
+        (first, "record-1.2.bin", 7),
+        (second, "record-1.3.bin", 9),
+    ]
+    assert items[0].reason == "its checksum is wrong"
+    assert await adapter.read_quarantined(second) == b"behind it"
+
+    await adapter.delete_quarantined(first)
+    assert [item.id for item in await adapter.quarantine()] == [second]
+    with pytest.raises(RecordNotFoundError):
+        await adapter.read_quarantined(first)

@@ -226,6 +226,36 @@ export class AgentOSStorage {
     return this.#db.session.call('storage.deleteRestorePoint', { id }, options);
   }
 
+  /**
+   * What was set aside as damaged, of all databases of this origin.
+   *
+   * @param {T.CallOptions} [options]
+   * @returns {Promise<T.QuarantinedItem[]>} Oldest first.
+   */
+  quarantine(options) {
+    return this.#db.session.call('storage.quarantine', {}, options);
+  }
+
+  /**
+   * @param {number} id
+   * @param {T.CallOptions} [options]
+   * @returns {Promise<Uint8Array<ArrayBuffer>>} As it was stored.
+   */
+  readQuarantined(id, options) {
+    return this.#db.session.call('storage.readQuarantined', { id }, options);
+  }
+
+  /**
+   * Delete it for good.
+   *
+   * @param {number} id
+   * @param {T.CallOptions} [options]
+   * @returns {Promise<void>}
+   */
+  deleteQuarantined(id, options) {
+    return this.#db.session.call('storage.deleteQuarantined', { id }, options);
+  }
+
   /** Make everything durable and close. */
   close() {
     return this.#db.close();
