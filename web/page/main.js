@@ -19,6 +19,7 @@ import { ComposerView } from './views/composer-view.js';
 import { askForName, confirmWith } from './views/dialogs.js';
 import { Drawers } from './views/drawers.js';
 import { EncryptionView } from './views/encryption-view.js';
+import { HealingView } from './views/healing-view.js';
 import { ImportDialog, acceptFiles } from './views/import-dialog.js';
 import { LockView } from './views/lock-view.js';
 import { byId } from './views/markup.js';
@@ -27,6 +28,7 @@ import { PersonaView } from './views/persona-view.js';
 import { PressureView } from './views/pressure-view.js';
 import { ProviderDialog } from './views/provider-dialog.js';
 import { PruneDialog } from './views/prune-dialog.js';
+import { RescueView } from './views/rescue-view.js';
 import { SearchView } from './views/search-view.js';
 import { SidebarView } from './views/sidebar-view.js';
 import { StoragePanel } from './views/storage-panel.js';
@@ -83,8 +85,13 @@ setUpTitle(conversation, rename);
 const storagePanel = new StoragePanel(connection);
 const passphrases = new PassphraseDialog();
 const backups = new BackupView(connection, passphrases);
+const healing = new HealingView(connection, () => {
+  showTab('tab-storage');
+  drawers.open('panel');
+  byId('restore-heading').scrollIntoView();
+});
 new EncryptionView(connection, passphrases, () =>
-  told(() => backups.refresh()),
+  told(() => Promise.all([backups.refresh(), healing.refresh()])),
 );
 const importDialog = new ImportDialog(connection, {
   undo: (id) => backups.restore(id),
@@ -100,6 +107,7 @@ new PressureView(connection, {
   freeSpace: () => void pruneDialog.show(),
 });
 new BootView(connection, downloadStored);
+new RescueView(connection);
 new LockView(connection, downloadStored);
 lockWhenIdle(connection);
 

@@ -3,7 +3,7 @@
 import { download } from '../download.js';
 import { backupFileName, formatBytes, formatDateTime } from '../format.js';
 import { confirmWith, showDialog } from './dialogs.js';
-import { byId, fromTemplate, part } from './markup.js';
+import { byId, fromTemplate, labelled, part } from './markup.js';
 import { toast, told } from './toasts.js';
 
 /** @import { RestorePoint } from '../../client.js' */
@@ -145,8 +145,7 @@ export class BackupView {
    */
   #action(row, name, label, run) {
     const button = part(row, name, HTMLButtonElement);
-    button.setAttribute('aria-label', label);
-    button.title = label;
+    labelled(button, label);
     button.addEventListener('click', () => told(run));
   }
 }

@@ -45,6 +45,17 @@ export function announce(text) {
 }
 
 /**
+ * Name a button that shows only an icon.
+ *
+ * @param {HTMLElement} button
+ * @param {string} label
+ */
+export function labelled(button, label) {
+  button.setAttribute('aria-label', label);
+  button.title = label;
+}
+
+/**
  * Fill a `<dl>`; values that are `null` are left out.
  *
  * @param {HTMLElement} list
