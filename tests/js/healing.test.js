@@ -188,6 +188,110 @@ test('beginning anew keeps out a host that had the store before', async () => {
   assert.equal(valueOf(await reopened(machine)), 7);
 });
 
+/** @param {Host} host */
+async function verified(host) {
+  const { world } = host.machine;
+  const { verification } = await world.until(host.opened.diagnose(true));
+  assert.ok(verification);
+  return verification;
+}
+
+test('a sound store verifies, and is compared with the image', async () => {
+  const machine = new Machine(1);
+  const host = await machine.open();
+  await write(host, 1, 30);
+  await write(host, 2);
+
+  const { ok, problems, ...counts } = await verified(host);
+
+  assert.deepEqual(problems, []);
+  assert.ok(ok);
+  assert.equal(counts.records, 1);
+  assert.equal(counts.segments, 1);
+  assert.ok(counts.bytes > 30 * PAGE_SIZE);
+  assert.ok(counts.comparedImage);
+});
+
+for (const [store, name] of /** @type {const} */ ([
+  ['log', 'record-1.0.bin does not verify'],
+  ['extents', 'checkpoint-1.bin does not verify'],
+  ['checkpoints', 'checkpoint-1.bin does not verify'],
+])) {
+  test(`damage in ${store} is found while the store is open`, async () => {
+    const machine = new Machine(1);
+    const host = await machine.open();
+    await write(host, 1, 30);
+    await write(host, 2);
+    damage(machine, store);
+
+    const { ok, problems } = await verified(host);
+
+    assert.ok(!ok);
+    assert.ok(problems.includes(name), String(problems));
+  });
+}
+
+test('a record that has gone is missed', async () => {
+  const machine = new Machine(1);
+  const host = await machine.open();
+  await write(host, 1);
+  const [[key, bytes] = []] = stored(machine, 'log').slice(-1);
+  await write(host, 2);
+  machine.disk.tamper(DATABASE, 'log', [1, 1], bytes);
+  assert.deepEqual(key, [1, 0]);
+
+  assert.ok(!(await verified(host)).ok);
+});
+
+test('what is stored and what is in memory are compared byte by byte', async () => {
+  const machine = new Machine(1);
+  const host = await machine.open();
+  await write(host, 1);
+  const { folder } = host.opened;
+  // Behind the back of what notes changes.
+  folder.find('a.db')?.loadExtent(0, new Uint8Array(PAGE_SIZE).fill(9));
+
+  const { problems } = await verified(host);
+
+  assert.deepEqual(problems, ['what is stored is not what is in memory']);
+});
+
+test('the diagnosis counts what is stored, and remembers the last flushes', async () => {
+  const machine = new Machine(1);
+  const host = await machine.open();
+  for (let i = 1; i <= 25; i++) await write(host, i, i === 25 ? 30 : 2);
+
+  const found = await machine.world.until(host.opened.diagnose(false));
+
+  assert.equal(found.verification, null);
+  assert.equal(found.checkpoints, machine.count('checkpoints'));
+  assert.equal(found.records, machine.count('log'));
+  assert.equal(found.garbage, 0);
+  assert.equal(found.losses, 0);
+  assert.equal(found.flushes.length, 20);
+  const [first, last] = [found.flushes[0], found.flushes.at(-1)];
+  assert.equal(first?.kind, 'record');
+  assert.equal(first?.pages, 2);
+  assert.ok(Number(first?.bytes) > 2 * PAGE_SIZE);
+  assert.equal(last?.kind, 'checkpoint');
+  assert.equal(last?.bytes, 30 * PAGE_SIZE);
+  assert.equal(found.checkpointBytes, 30 * PAGE_SIZE);
+});
+
+test('a store that was written anew from memory says so', async () => {
+  const machine = new Machine(1);
+  const host = await machine.open();
+  await write(host, 1);
+  machine.world.wipe();
+  await write(host, 2);
+
+  const found = await machine.world.until(host.opened.diagnose(true));
+
+  assert.equal(found.rewrites, 1);
+  assert.equal(found.losses, 1);
+  assert.ok(found.verification?.ok);
+});
+
 for (const state of ['damaged', 'sound']) {
   test(`wherever the power goes while a ${state} store begins anew, nothing is lost`, async () => {
     for (let step = 1, isDone = false; !isDone; step++) {

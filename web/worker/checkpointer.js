@@ -90,6 +90,9 @@ export class Checkpointer {
   /** In bytes, of each segment that a checkpoint lists. @type {Map<number, number>} */
   #segments;
 
+  /** In bytes: what the last try has written. */
+  writtenBytes = 0;
+
   /** Keys that no published checkpoint lists. @type {Set<number>} */
   #garbage = new Set();
 
@@ -124,6 +127,25 @@ export class Checkpointer {
     const { epoch, seq } = this.#start;
     const before = await this.#store.logKeysBefore([epoch, seq]);
     this.#leftovers = leftoversOf(before, [epoch, seq]);
+  }
+
+  /** Of the last checkpoint; 0 if there is none. */
+  get id() {
+    return this.#id;
+  }
+
+  /** Segments that no checkpoint needs, and parts of the log. */
+  get garbage() {
+    return this.#garbage.size + this.#leftovers.length;
+  }
+
+  /** In bytes: of the segments that the last checkpoint lists. */
+  get bytes() {
+    const used = keysOf(this.#published);
+    return [...this.#segments].reduce(
+      (sum, [key, size]) => sum + (used.has(key) ? size : 0),
+      0,
+    );
   }
 
   /** True if `settleDoubt` must be called before anything else is written. */
@@ -184,6 +206,7 @@ export class Checkpointer {
     }));
     /** @type {number[]} */
     const written = [];
+    this.writtenBytes = 0;
     try {
       const images = await this.#writeImages(frozen, written);
       const files = frozen.map(({ path, file, view }) => ({
@@ -282,6 +305,7 @@ export class Checkpointer {
     // Garbage until a checkpoint lists it.
     this.#garbage.add(key);
     this.#segments.set(key, size);
+    this.writtenBytes += size;
     await this.#addSegment(key, segment);
     const [stored] = await this.#store.extents([key]);
     for (const { ref, length } of pieces) {

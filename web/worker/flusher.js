@@ -52,6 +52,16 @@ import { fencedError, StoreError } from './page-store.js';
  * @property {Checksum} checksum
  * @property {LogPosition} at
  * @property {number} seq  Commits that are in it or before it.
+ * @property {number} pages  How many are in it.
+ */
+
+/**
+ * @typedef {object} FlushTiming
+ * @property {'record' | 'checkpoint'} kind
+ * @property {number} at  Unix milliseconds.
+ * @property {number} durationMs  Until it was durable.
+ * @property {number} bytes  Written.
+ * @property {number} pages  In a record; 0 in a checkpoint.
  */
 
 /**
@@ -92,6 +102,9 @@ export const LIMITS = {
 
 /** In milliseconds, before the second, third, … try. */
 const BACKOFF = [20, 100, 500, 2000, 5000];
+
+/** Timings that are remembered. */
+const TIMINGS = 20;
 
 /** Tries after which those who wait are told; trying goes on. */
 const TRIES_IN_SILENCE = 2;
@@ -151,6 +164,12 @@ export class Flusher {
 
   /** Less than any: what was found may have been stored relaxed. */
   #strictSeq = -1;
+
+  /** Of the last ones, oldest first. @type {FlushTiming[]} */
+  timings = [];
+
+  /** How often the whole store was written anew, because it had gone. */
+  rewrites = 0;
 
   /** Why the last try failed; null if it did not. @type {StoreError | null} */
   lastError = null;
@@ -214,6 +233,21 @@ export class Flusher {
 
   get epoch() {
     return this.#next.epoch;
+  }
+
+  /** Where the next record goes. */
+  get head() {
+    return this.#next;
+  }
+
+  get checkpointer() {
+    return this.#checkpointer;
+  }
+
+  /** What is in memory is what is stored, and nothing is under way. */
+  get isAtRest() {
+    const { isClean, inTransaction } = this.#folder;
+    return isClean && !inTransaction && !this.#isRunning && this.#isIdle;
   }
 
   /**
@@ -398,8 +432,10 @@ export class Flusher {
       this.#sealed = this.#seal();
       this.#events.sealed(this.#sealed);
     }
-    const { key, bytes, checksum, at, seq } = this.#sealed;
+    const { key, bytes, checksum, at, seq, pages } = this.#sealed;
+    const started = performance.now();
     const isStrict = await this.#add(this.#sealed, strict);
+    this.#took(started, { kind: 'record', bytes: bytes.length, pages });
     this.#sealed = null;
     this.#next = positionAfter({ kind: 'pages', at, checksum });
     this.#lastKey = key;
@@ -419,8 +455,12 @@ export class Flusher {
     const changes = this.#folder.takeChanges();
     try {
       const sealed = encodePages(at, changes, this.#clock.now());
-      for (const { taken } of changes) taken?.view.close();
-      return { key: [at.epoch, at.seq], ...sealed, at, seq };
+      let pages = 0;
+      for (const { taken } of changes) {
+        pages += taken?.delta.pages.size ?? 0;
+        taken?.view.close();
+      }
+      return { key: [at.epoch, at.seq], ...sealed, at, seq, pages };
     } catch (error) {
       this.#folder.giveBack(changes);
       throw error;
@@ -431,7 +471,7 @@ export class Flusher {
   #sealFence() {
     const at = this.#next;
     const sealed = encodeFence(at, this.#clock.now());
-    return { key: [at.epoch, at.seq], ...sealed, at, seq: 0 };
+    return { key: [at.epoch, at.seq], ...sealed, at, seq: 0, pages: 0 };
   }
 
   /** There was no space for it when the store was opened. @param {SealedRecord} fence */
@@ -511,6 +551,7 @@ export class Flusher {
     this.#checkpointer.forget();
     this.#reserve.forget();
     await this.#checkpointNow();
+    this.rewrites++;
   }
 
   /** @param {Replacement} replacement */
@@ -620,7 +661,10 @@ export class Flusher {
     const write = async () => {
       this.#isCheckpointing = true;
       try {
+        const started = performance.now();
         const at = await this.#checkpointer.write(next, { owner, beginsChain });
+        const bytes = this.#checkpointer.writtenBytes;
+        this.#took(started, { kind: 'checkpoint', bytes, pages: 0 });
         this.#logBytes -= before;
         if (at.epoch === this.#next.epoch && at.seq === this.#next.seq) {
           // The last record is in the checkpoint and is not in the log any more.
@@ -638,6 +682,16 @@ export class Flusher {
       () => {},
     );
     return writing;
+  }
+
+  /**
+   * @param {number} started  By the clock of the process.
+   * @param {Pick<FlushTiming, 'kind' | 'bytes' | 'pages'>} what
+   */
+  #took(started, what) {
+    const durationMs = performance.now() - started;
+    this.timings.push({ ...what, at: this.#clock.now(), durationMs });
+    if (this.timings.length > TIMINGS) this.timings.shift();
   }
 
   /**

@@ -167,7 +167,7 @@ export async function recover(store, folder, { now, onProgress = () => {} }) {
  *   Gets those that do not verify.
  * @returns {Promise<Base | null>} Null if there are some and none verifies.
  */
-async function loadBase(store, folder, stored, { failed, onProgress }) {
+export async function loadBase(store, folder, stored, { failed, onProgress }) {
   /** @param {number} id @param {Checkpoint} checkpoint */
   const load = async (id, checkpoint) => {
     const { epoch, seq } = checkpoint.next;

@@ -46,5 +46,6 @@ export async function startAnew(store, time) {
     { head: [next.epoch, next.seq], wrote: () => false },
     Number(checkpointIds.at(-1) ?? 0) + 1,
     encodeCheckpoint({ next, time, files: [] }),
+    [],
   );
 }

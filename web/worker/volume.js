@@ -14,12 +14,14 @@ import { evictionRisk } from '../core/eviction-risk.js';
 import { databaseName, rawFileName } from '../core/names.js';
 import { PagedFolder } from '../core/paged-folder.js';
 import { Checkpointer } from './checkpointer.js';
+import { features } from './features.js';
 import { Flusher, LIMITS } from './flusher.js';
 import { GZIP } from './gzip.js';
 import { PageStore, StoreError } from './page-store.js';
 import { recover } from './recovery.js';
 import { Reserve } from './reserve.js';
 import { RestorePoints } from './restore-points.js';
+import { verify } from './verification.js';
 
 /** @import { QuarantinedRow, RestorePointRow } from './page-store.js' */
 /** @import { Clock, Limits, SealedRecord } from './flusher.js' */
@@ -43,6 +45,12 @@ const ESTIMATE_AGE = 2000;
 
 /** In milliseconds, before a store that was lost while opening is read again. */
 const REOPENING = [20, 100, 500, 2000];
+
+/** In milliseconds, before the store is verified again, hoping for rest. */
+const AT_REST = [50, 100, 200, 500];
+
+/** In bytes: comparing images takes as much memory again. */
+const LARGEST_COMPARED = 256 << 20;
 
 /**
  * @typedef {object} FileCalls  Creating and removing as the file system sees it.
@@ -389,6 +397,67 @@ export class Volume {
   /** @param {number} id */
   deleteQuarantined(id) {
     return this.#store.deleteQuarantined(id);
+  }
+
+  /**
+   * What a fault report needs of the store; no word of content.
+   *
+   * @param {boolean} verifying  Read everything back.
+   */
+  async diagnose(verifying) {
+    const flusher = this.#flusher;
+    const { epoch, seq } = flusher.head;
+    const logKeys = await this.#store.keys('log');
+    const checkpoints = await this.#store.keys('checkpoints');
+    const aside = await this.#store.quarantine();
+    const points = await this.#store.restorePoints();
+    return {
+      epoch,
+      head: `${epoch}.${seq}`,
+      records: logKeys.length,
+      logBytes: flusher.logBytes,
+      checkpoints: checkpoints.length,
+      checkpointBytes: flusher.checkpointer.bytes,
+      garbage: flusher.checkpointer.garbage,
+      reserveBytes: flusher.reserveBytes,
+      restorePoints: points.length,
+      restorePointBytes: points.reduce((sum, { stored }) => sum + stored, 0),
+      quarantined: aside.length,
+      quarantinedBytes: aside.reduce((sum, { size }) => sum + size, 0),
+      losses: this.#store.losses,
+      rewrites: flusher.rewrites,
+      flushes: [...flusher.timings],
+      features: features(),
+      userAgent: globalThis.navigator?.userAgent ?? '',
+      verification: verifying ? await this.#verify() : null,
+    };
+  }
+
+  /** @throws {StoreError} 'store_lost' if the store never comes to rest. */
+  async #verify() {
+    for (const ms of AT_REST) {
+      await this.#flusher.quiet();
+      const isAtRest = this.#flusher.isAtRest;
+      const { id } = this.#flusher.checkpointer;
+      const isLarge = this.#folder.size > LARGEST_COMPARED;
+      const images = isAtRest && !isLarge ? this.#frozen() : null;
+      try {
+        const { head: next } = this.#flusher;
+        const result = await verify(this.#store, { next, images });
+        const isPruned = this.#flusher.checkpointer.id !== id;
+        if (!isPruned && (isAtRest || ms === AT_REST.at(-1))) return result;
+      } finally {
+        for (const [, view] of images ?? []) view.close();
+      }
+      await this.#clock.sleep(ms);
+    }
+    const reason = 'the store changed whenever it was verified; try it again';
+    throw new StoreError('store_lost', reason);
+  }
+
+  /** @returns {[string, FileView][]} */
+  #frozen() {
+    return this.#folder.files.map(([path, file]) => [path, file.freeze()]);
   }
 
   /** Make what is committed durable, as far as possible, and let go. */
