@@ -279,6 +279,89 @@ export interface RestorePoint {
   encrypted: boolean;
 }
 
+export interface DiagnoseOptions extends CallOptions {
+  /** Read everything back that is stored, and verify it. Default true. */
+  verify?: boolean;
+  /** Let SQLite check each table and index, too; everybody waits. */
+  integrityCheck?: boolean;
+}
+
+export interface FlushTiming {
+  kind: 'record' | 'checkpoint';
+  at: number;
+  /** Until the browser said that it is durable. */
+  durationMs: number;
+  bytes: number;
+  /** In a record; 0 in a checkpoint. */
+  pages: number;
+}
+
+/** What the host has in IndexedDB, for all databases of the origin. */
+export interface StoreState {
+  /** Where the next record goes: `epoch.seq`. */
+  head: string;
+  epoch: number;
+  records: number;
+  logBytes: number;
+  checkpoints: number;
+  checkpointBytes: number;
+  /** Segments and parts of the log that wait to be deleted. */
+  garbage: number;
+  reserveBytes: number;
+  restorePoints: number;
+  restorePointBytes: number;
+  quarantined: number;
+  quarantinedBytes: number;
+  /** How often the browser has closed the store under this host. */
+  losses: number;
+  /** How often all was written anew from memory, because it had gone. */
+  rewrites: number;
+  /** Oldest first. */
+  flushes: FlushTiming[];
+  features: Record<string, boolean>;
+  userAgent: string;
+}
+
+export interface Verification {
+  ok: boolean;
+  problems: string[];
+  method: 'checksums' | 'quick_check';
+  bytes: number;
+  /** What is stored was also compared with what is in memory. */
+  comparedImage: boolean;
+  durationMs: number;
+  /** Null if `integrityCheck` was not asked for. */
+  integrityProblems: number | null;
+}
+
+/** How a database is, with no word of its content. */
+export interface Diagnosis {
+  madeAt: number;
+  release: string;
+  /** The release that serves this page; null if it is not built. */
+  build: string | null;
+  sqlite: string;
+  engine: string;
+  python: string;
+  mode: StorageStatus['mode'];
+  path: string;
+  durability: Durability;
+  committedSeq: number;
+  durableSeq: number;
+  pendingBytes: number;
+  lastErrorCode: string | null;
+  usage: number | null;
+  quota: number | null;
+  persisted: boolean | null;
+  evictionRisk: EvictionRisk;
+  databaseBytes: number;
+  encryption: Cipher | null;
+  pageSize: number;
+  /** Null where nothing is stored in IndexedDB. */
+  store: StoreState | null;
+  verification: Verification | null;
+}
+
 /** Something stored that did not verify, or followed what did not; it is kept. */
 export interface QuarantinedItem {
   id: number;

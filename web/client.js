@@ -30,6 +30,7 @@ import { IndexedDbAdapter } from './page/api/indexed-db-adapter.js';
 /** @typedef {T.BackupProblem} BackupProblem */
 /** @typedef {T.BackupCounts} BackupCounts */
 /** @typedef {T.ImportReport} ImportReport */
+/** @typedef {T.Diagnosis} Diagnosis */
 /** @typedef {T.QuarantinedItem} QuarantinedItem */
 /** @typedef {T.RestorePoint} RestorePoint */
 /** @typedef {T.PruneChoice} PruneChoice */

@@ -39,6 +39,7 @@ METHODS: Final[Mapping[str, Callable[[Call], Awaitable[object]]]] = {
     "storage.restore": backups.restore,
     "storage.readRestorePoint": backups.read_restore_point,
     "storage.deleteRestorePoint": backups.delete_restore_point,
+    "storage.diagnose": health.diagnose,
     "storage.quarantine": health.quarantine,
     "storage.readQuarantined": health.read_quarantined,
     "storage.deleteQuarantined": health.delete_quarantined,

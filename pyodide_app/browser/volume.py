@@ -82,6 +82,10 @@ class HostVolume:
         """Delete a restore point."""
         await _settled(self._js.deleteRestorePoint(id))
 
+    async def diagnose(self, *, verify: bool) -> Mapping[str, Any]:
+        """Return what a fault report needs of the store, with no word of content."""
+        return dict(_plain(await _settled(self._js.diagnose(verify))))
+
     async def quarantine(self) -> list[Mapping[str, object]]:
         """Return what was set aside as damaged, of all files, oldest first."""
         return list(_plain(await _settled(self._js.quarantine())))

@@ -22,6 +22,12 @@ from pyodide_app.storage.adapters import (
     NativeSqliteAdapter,
 )
 from pyodide_app.storage.changes import Change, ChangeFeed, Subscription
+from pyodide_app.storage.diagnostics import (
+    Diagnosis,
+    FlushTiming,
+    StoreState,
+    Verification,
+)
 from pyodide_app.storage.facade import (
     AgentOSStorage,
     Resolution,
@@ -54,8 +60,10 @@ __all__ = [
     "Conversation",
     "ConversationEvent",
     "ConversationWithEvents",
+    "Diagnosis",
     "Durability",
     "EvictionRisk",
+    "FlushTiming",
     "HookContext",
     "IndexedDbAdapter",
     "MemoryAdapter",
@@ -77,10 +85,12 @@ __all__ = [
     "StorageAdapter",
     "StorageHooks",
     "StorageStatus",
+    "StoreState",
     "Subscription",
     "TelemetryRecord",
     "UsageRow",
     "UsageSummary",
+    "Verification",
     "Workflow",
     "combine_hooks",
     "create_agentos_storage",

@@ -12,6 +12,7 @@ from pyodide_app.storage.encryption import Cipher
 
 if TYPE_CHECKING:
     from pyodide_app.storage.changes import ChangeFeed
+    from pyodide_app.storage.diagnostics import Diagnosis
     from pyodide_app.storage.migrations import Migration
 
 __all__ = [
@@ -473,4 +474,17 @@ class StorageAdapter(Protocol):
 
     async def delete_quarantined(self, id: int) -> None:
         """Delete an item for good. Raises as above."""
+        ...
+
+    async def diagnose(
+        self, *, verify: bool = True, integrity_check: bool = False
+    ) -> "Diagnosis":
+        """Return how the database is, with no word of its content.
+
+        Args:
+            verify: Read everything back that is stored, and verify it. It takes as
+                long as opening, and disturbs nobody.
+            integrity_check: Let SQLite check each table and index, too. That takes
+                seconds for a large database, and everybody waits.
+        """
         ...

@@ -45,6 +45,7 @@ from pyodide_app.storage.statements import (
 )
 
 __all__ = [
+    "ENGINE_VERSION",
     "SQLITE_VERSION",
     "ClosedEngine",
     "Engine",
@@ -54,6 +55,9 @@ __all__ = [
 ]
 
 SQLITE_VERSION: Final = apsw.sqlite_lib_version()
+
+_MC_VERSION = apsw.mc_version  # type: ignore[attr-defined]  # not in the stub
+ENGINE_VERSION: Final = f"APSW {apsw.apsw_version()}, {_MC_VERSION}"
 
 _STATEMENT_CACHE = 256
 _KNOWN_LIMIT = 2048
@@ -386,6 +390,23 @@ class Engine:
     def size(self) -> int:
         """Bytes in the database."""
         return self._pragma("page_count") * self._pragma("page_size")
+
+    @property
+    def page_size(self) -> int:
+        """In bytes."""
+        return self._pragma("page_size")
+
+    def problems_found_by(self, pragma: str) -> int:
+        """Return how many problems ``quick_check`` or ``integrity_check`` finds.
+
+        At most 100. What it says of them may name what is in the database.
+        """
+        try:
+            rows = self.all(f"PRAGMA {pragma}")
+        except SqlError:
+            # Damage that it cannot read past.
+            return 1
+        return 0 if rows == [{pragma: "ok"}] else len(rows)
 
     @property
     def user_version(self) -> int:

@@ -19,6 +19,7 @@ from pyodide_app.storage.adapters.indexeddb import IndexedDbAdapter
 from pyodide_app.storage.adapters.memory import MemoryAdapter
 from pyodide_app.storage.adapters.native import NativeSqliteAdapter
 from pyodide_app.storage.changes import Subscription
+from pyodide_app.storage.diagnostics import Diagnosis
 from pyodide_app.storage.encryption import Cipher
 from pyodide_app.storage.hooks import HookedAdapter, StorageHooks, combine_hooks
 from pyodide_app.storage.prune import Age, PrunePlan, PruneReport, plan_prune, prune
@@ -381,6 +382,21 @@ class AgentOSStorage:
     async def delete_restore_point(self, id: str) -> None:
         """Delete a restore point."""
         await self.adapter.delete_restore_point(id)
+
+    async def diagnose(
+        self, *, verify: bool = True, integrity_check: bool = False
+    ) -> Diagnosis:
+        """Return how the database is, with no word of its content.
+
+        Args:
+            verify: Read everything back that is stored, and verify it. It takes as
+                long as opening, and disturbs nobody.
+            integrity_check: Let SQLite check each table and index, too. That takes
+                seconds for a large database, and everybody waits.
+        """
+        return await self.adapter.diagnose(
+            verify=verify, integrity_check=integrity_check
+        )
 
     async def quarantine(self) -> list[QuarantinedItem]:
         """Return what was set aside as damaged, oldest first."""

@@ -24,6 +24,7 @@ from pyodide_app.storage.adapter import (
     StorageStatus,
 )
 from pyodide_app.storage.changes import ChangeFeed
+from pyodide_app.storage.diagnostics import Diagnosis
 from pyodide_app.storage.encryption import Cipher
 from pyodide_app.storage.migrations import Migration
 
@@ -249,6 +250,14 @@ class HookedAdapter:
     async def delete_restore_point(self, id: str) -> None:
         """Delete a restore point."""
         await self._inner.delete_restore_point(id)
+
+    async def diagnose(
+        self, *, verify: bool = True, integrity_check: bool = False
+    ) -> Diagnosis:
+        """Return how the database is, with no word of its content."""
+        return await self._inner.diagnose(
+            verify=verify, integrity_check=integrity_check
+        )
 
     async def quarantine(self) -> list[QuarantinedItem]:
         """Return what was set aside as damaged, oldest first."""

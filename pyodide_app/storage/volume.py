@@ -7,7 +7,7 @@ a path cannot express. `pyodide_app.browser` implements it over the host;
 """
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from pyodide_app.errors import StoreUnavailableError
 
@@ -121,6 +121,18 @@ class Volume(Protocol):
 
     async def delete_restore_point(self, id: str) -> None:
         """Delete a restore point."""
+        ...
+
+    async def diagnose(self, *, verify: bool) -> Mapping[str, Any]:
+        """Return what a fault report needs of the store, with no word of content.
+
+        Args:
+            verify: Read everything back; ``verification`` is None otherwise.
+
+        Returns:
+            As `StoreState`, with the names of JavaScript, and ``verification``:
+            ``problems``, ``bytes``, ``comparedImage``, ``durationMs``.
+        """
         ...
 
     async def quarantine(self) -> list[Mapping[str, object]]:

@@ -30,9 +30,12 @@ from pyodide_app.storage.adapter import (
     RunResult,
     StorageAdapter,
 )
+from pyodide_app.storage.engine import SQLITE_VERSION
 from pyodide_app.storage.facade import AgentOSStorage, Resolution
 from pyodide_app.storage.migrations import Migration
 from pyodide_app.storage.schema import MIGRATIONS
+
+SECRET_TABLE = "nobody_else_may_know_this"
 
 Case = Callable[[StorageAdapter], Awaitable[None]]
 
@@ -1043,6 +1046,27 @@ async def test_the_status_is_told_also_while_the_database_is_replaced(adapter):
 
     assert asked > 0
     await restoring
+
+
+async def test_a_diagnosis_says_how_the_database_is_and_not_what_is_in_it(adapter):
+    secret = "nobody-else-may-read-this"
+    await adapter.exec(f"CREATE TABLE {SECRET_TABLE} (text TEXT)")
+    await adapter.run(f"INSERT INTO {SECRET_TABLE} VALUES (?)", [secret])
+    await adapter.keep_restore_point(secret)
+
+    found = await adapter.diagnose(integrity_check=True)
+
+    assert found.mode == adapter.kind
+    assert found.sqlite == SQLITE_VERSION
+    assert found.database_bytes == (await adapter.status()).database_bytes
+    assert found.verification.ok, found.verification.problems
+    assert found.verification.integrity_problems == 0
+    assert found.verification.bytes > 0
+    assert (found.store is not None) == (adapter.kind == "indexeddb")
+    report = repr(found)
+    assert secret not in report
+    assert SECRET_TABLE not in report
+    assert (await adapter.diagnose(verify=False)).verification is None
 
 
 async def test_nothing_is_in_quarantine_of_a_sound_database(adapter):

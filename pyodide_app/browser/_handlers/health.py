@@ -1,10 +1,18 @@
-"""What was set aside as damaged."""
+"""How a database is, and what was set aside of it as damaged."""
 
 from pyodide_app.browser.call import Call
 from pyodide_app.browser.wire import Blob
 from pyodide_app.errors import RecordNotFoundError
 
-__all__ = ["delete_quarantined", "quarantine", "read_quarantined"]
+__all__ = ["delete_quarantined", "diagnose", "quarantine", "read_quarantined"]
+
+
+async def diagnose(call: Call) -> object:
+    given = call.arguments
+    return await call.handle.adapter.diagnose(
+        verify=given.truth("verify", default=True),
+        integrity_check=given.truth("integrityCheck", default=False),
+    )
 
 
 async def quarantine(call: Call) -> object:

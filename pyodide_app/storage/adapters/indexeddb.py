@@ -132,6 +132,9 @@ class IndexedDbAdapter(SqliteAdapter):
         """Delete a restore point."""
         await self._volume.delete_restore_point(id)
 
+    async def _diagnose_volume(self, verify: bool) -> Mapping[str, object]:
+        return await self._volume.diagnose(verify=verify)
+
     async def quarantine(self) -> list[QuarantinedItem]:
         """Return what was set aside of all files of the volume, oldest first."""
         found = await self._volume.quarantine()

@@ -7,7 +7,7 @@ turn of its own: it runs at once, unless a transaction of another task is open.
 import contextlib
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, ParamSpec, TypeVar, cast
 
@@ -37,6 +37,7 @@ from pyodide_app.storage.adapter import (
     StorageStatus,
 )
 from pyodide_app.storage.changes import ChangeFeed
+from pyodide_app.storage.diagnostics import Diagnosis, diagnosed
 from pyodide_app.storage.encryption import Cipher, EncryptionKey, is_plain
 from pyodide_app.storage.engine import ClosedEngine, Engine, head_of
 from pyodide_app.storage.migrations import Migration, migrate
@@ -410,6 +411,25 @@ class SqliteAdapter(ABC):
         return cast("RestorePoint", kept)  # it was asked for
 
     # Encryption --------------------------------------------------------------
+
+    async def diagnose(
+        self, *, verify: bool = True, integrity_check: bool = False
+    ) -> Diagnosis:
+        """Return how the database is, with no word of its content."""
+        volume = await self._diagnose_volume(verify)
+        async with self._alone("diagnose()"):
+            return diagnosed(
+                self._engine,
+                await self.status(),
+                str(getattr(self, "path", ":memory:")),
+                verify=verify,
+                integrity_check=integrity_check,
+                volume=volume,
+            )
+
+    async def _diagnose_volume(self, verify: bool) -> Mapping[str, object] | None:
+        """Return what the volume knows; None where there is none."""
+        return None
 
     async def quarantine(self) -> list[QuarantinedItem]:
         """Return nothing: only a store of records sets any aside."""

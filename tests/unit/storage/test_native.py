@@ -71,3 +71,25 @@ async def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path):
         await NativeSqliteAdapter(path).open()
 
     assert path.read_text().startswith("Dear Sir")
+
+
+async def test_a_diagnosis_finds_damage_in_the_file(tmp_path):
+    path = tmp_path / "app.db"
+    adapter = NativeSqliteAdapter(path)
+    await adapter.open()
+    await adapter.run("CREATE TABLE t (x)")
+    for _ in range(100):
+        await adapter.run("INSERT INTO t VALUES (randomblob(1000))")
+    await adapter.close()
+    with path.open("r+b") as file:
+        file.seek(3 * 4096)
+        file.write(b"\xff" * 4096)
+
+    await adapter.open()
+    found = await adapter.diagnose(integrity_check=True)
+    await adapter.close()
+
+    assert not found.verification.ok
+    assert found.verification.problems == ("SQLite finds damage in the file",)
+    assert found.verification.integrity_problems > 0
+    assert found.path == str(path)

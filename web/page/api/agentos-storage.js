@@ -227,6 +227,16 @@ export class AgentOSStorage {
   }
 
   /**
+   * How the database is, with no word of its content.
+   *
+   * @param {T.DiagnoseOptions} [options]
+   * @returns {Promise<T.Diagnosis>}
+   */
+  diagnose(options) {
+    return this.#db.diagnose(options);
+  }
+
+  /**
    * What was set aside as damaged, of all databases of this origin.
    *
    * @param {T.CallOptions} [options]

@@ -198,6 +198,22 @@ export class IndexedDbAdapter {
   }
 
   /**
+   * See `AgentOSStorage.diagnose`.
+   *
+   * @param {T.DiagnoseOptions} [options]
+   * @returns {Promise<T.Diagnosis>}
+   */
+  async diagnose({ verify, integrityCheck, signal } = {}) {
+    const argument = { verify, integrityCheck };
+    const { session } = this;
+    const [diagnosis, build] = await Promise.all([
+      session.call('storage.diagnose', argument, { signal }),
+      currentRelease(),
+    ]);
+    return { ...diagnosis, build };
+  }
+
+  /**
    * See `AgentOSStorage.encrypt`.
    *
    * @param {string} passphrase
