@@ -133,7 +133,7 @@ def hashes_in(download: Download) -> set[str]:
         }
 
 
-def test_a_damaged_record_is_set_aside_and_offered(visit, outside, tmp_path):
+def test_a_damaged_record_is_set_aside_and_offered(visit, outside):
     workbench = visit()
     for text in ("the first", "the second", "the third"):
         workbench.converse(text)
@@ -244,3 +244,61 @@ def test_a_database_deleted_while_it_is_open_is_written_anew(visit, outside, fau
     workbench.conversation("before it was deleted").click()
     expect(workbench.questions).to_have_count(2)
     expect(workbench.page.locator("#healing")).to_be_hidden()
+
+
+SECRET = "a-secret-that-nobody-may-copy"
+
+
+def test_a_copied_report_says_nothing_of_the_content(visit, context):
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    workbench = visit()
+    page = workbench.page
+    workbench.converse(SECRET)
+    workbench.show_storage()
+    inspector = page.locator("#inspector")
+
+    inspector.get_by_role("heading", name="Inspector").click()
+    expect(inspector).to_contain_text("Log head")
+    inspector.get_by_role("button", name="Verify now").click()
+    expect(inspector).to_contain_text("verifies and equals what is in memory")
+    inspector.get_by_role("button", name="Copy report").click()
+
+    expect(inspector.get_by_role("button", name="Copied")).to_be_visible()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    report = json.loads(copied)
+    assert SECRET not in copied
+    assert report["mode"] == "indexeddb"
+    assert report["path"] == "/persist/agentos.db"
+    assert report["verification"]["ok"]
+    assert report["store"]["flushes"]
+    assert report["store"]["features"]["webLocks"]
+    assert SECRET in workbench.questions.first.text_content()
+
+
+def test_damage_is_found_while_the_database_is_open(visit, outside):
+    workbench = visit()
+    workbench.converse("sound in memory")
+    outside.evaluate(DAMAGE, ["log", [-1]])
+    workbench.show_storage()
+    inspector = workbench.page.locator("#inspector")
+
+    inspector.get_by_role("heading", name="Inspector").click()
+    inspector.get_by_role("button", name="Verify now").click()
+
+    expect(inspector).to_contain_text(re.compile(r"record-\S+\.bin does not verify"))
+
+
+def test_memory_can_be_diagnosed_too(outside):
+    found = outside.evaluate("""async () => {
+      const { createAgentOSStorage } = await import('/client.js');
+      const storage = await createAgentOSStorage({ platform: 'memory' });
+      try {
+        return await storage.diagnose({ integrityCheck: true });
+      } finally {
+        await storage.close();
+      }
+    }""")
+
+    assert found["mode"] == "memory"
+    assert found["store"] is None
+    assert found["verification"]["integrityProblems"] == 0

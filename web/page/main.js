@@ -21,6 +21,7 @@ import { Drawers } from './views/drawers.js';
 import { EncryptionView } from './views/encryption-view.js';
 import { HealingView } from './views/healing-view.js';
 import { ImportDialog, acceptFiles } from './views/import-dialog.js';
+import { InspectorView } from './views/inspector-view.js';
 import { LockView } from './views/lock-view.js';
 import { byId } from './views/markup.js';
 import { PassphraseDialog } from './views/passphrase-dialog.js';
@@ -83,6 +84,7 @@ new ProviderDialog(connection);
 setUpTitle(conversation, rename);
 
 const storagePanel = new StoragePanel(connection);
+new InspectorView(connection);
 const passphrases = new PassphraseDialog();
 const backups = new BackupView(connection, passphrases);
 const healing = new HealingView(connection, () => {
