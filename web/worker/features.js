@@ -2,7 +2,7 @@
 
 /** @returns {Record<string, boolean>} */
 export function features() {
-  const { navigator, crossOriginIsolated } = globalThis;
+  const { navigator } = globalThis;
   return {
     indexedDB: 'indexedDB' in globalThis,
     webLocks: Boolean(navigator?.locks),
@@ -12,6 +12,5 @@ export function features() {
     compressionStreams: 'CompressionStream' in globalThis,
     storageEstimate: Boolean(navigator?.storage?.estimate),
     storagePersist: Boolean(navigator?.storage?.persisted),
-    crossOriginIsolated: Boolean(crossOriginIsolated),
   };
 }

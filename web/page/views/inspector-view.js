@@ -116,8 +116,8 @@ function factsOfStore(store) {
         : sized(quarantined, 'record', store.quarantinedBytes),
     ],
     ['Connection lost', times(store.losses)],
-    ['Written anew from memory', times(rewrites)],
-    ['Missing in this browser', missing.join(', ') || 'nothing'],
+    ['Written anew', times(rewrites)],
+    ['Missing features', missing.join(', ') || 'none'],
   ];
 }
 
