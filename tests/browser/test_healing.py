@@ -89,12 +89,38 @@ IMPORT_ITSELF = """async () => {
 }"""
 
 
+# What was set aside, as it lies there.
+HASHES_ASIDE = f"""async () => {{
+  {OPEN_STORE}
+  const found = [];
+  for (const [, item] of await rows('quarantine'))
+    found.push(await hash(await bytesOf(item.bytes)));
+  db.close();
+  return found;
+}}"""
+
+PASSPHRASE = "correct horse battery staple"
+
+ENCRYPT = """async (passphrase) => {
+  const { createAgentOSStorage } = await import('/client.js');
+  const storage = await createAgentOSStorage({ durability: 'commit' });
+  await storage.encrypt(passphrase);
+  await storage.close();
+}"""
+
+
 @pytest.fixture
-def visit(context, open_app):
+def home(request):
+    """A fresh profile in Chromium, or in the browser that the test names."""
+    return request.getfixturevalue(getattr(request, "param", "context"))
+
+
+@pytest.fixture
+def visit(home, open_app):
     """Open the Workbench; where it stays closed the test says what it expects."""
 
     def open_workbench(*, ready: bool = True) -> Workbench:
-        workbench = Workbench(open_app(context))
+        workbench = Workbench(open_app(home))
         if ready:
             workbench.expect_ready()
         return workbench
@@ -103,9 +129,9 @@ def visit(context, open_app):
 
 
 @pytest.fixture
-def outside(context, open_app) -> Page:
+def outside(home, open_app) -> Page:
     """A page of the origin that starts no host."""
-    return open_app(context, "/tests/blank.html")
+    return open_app(home, "/tests/blank.html")
 
 
 def leave(workbench: Workbench, outside: Page) -> None:
@@ -173,10 +199,7 @@ def test_a_damaged_record_is_set_aside_and_offered(visit, outside):
 
 
 @pytest.mark.parametrize("store", ["extents", "checkpoints"])
-def test_a_damaged_checkpoint_leads_back_to_a_restore_point(
-    visit, outside, faults, store
-):
-    faults.allow("")
+def test_a_damaged_checkpoint_leads_back_to_a_restore_point(visit, outside, store):
     workbench = visit()
     workbench.converse("kept in the restore point")
     workbench.page.evaluate(IMPORT_ITSELF)
@@ -206,8 +229,51 @@ def test_a_damaged_checkpoint_leads_back_to_a_restore_point(
     assert hashes_in(download.value) == before
 
 
-def test_when_everything_is_damaged_one_can_start_anew(visit, outside, faults):
-    faults.allow("")
+@pytest.mark.parametrize(
+    "home",
+    [pytest.param("firefox_context", marks=pytest.mark.firefox)],
+    indirect=True,
+)
+def test_images_of_a_damaged_checkpoint_are_set_aside_in_firefox_too(visit, outside):
+    workbench = visit()
+    workbench.converse("kept in the restore point")
+    workbench.page.evaluate(IMPORT_ITSELF)
+    leave(workbench, outside)
+    outside.evaluate(DAMAGE, ["checkpoints", None])
+    before = set(outside.evaluate(HASHES))
+
+    workbench = visit(ready=False)
+    expect_rescue(workbench)
+    workbench.page.get_by_role("button", name="Restore the state of").click()
+    confirm(workbench.page, "Restore")
+
+    notice = workbench.page.locator("#healing")
+    expect(notice).to_contain_text("is kept aside", timeout=60_000)
+    workbench.expect_ready()
+    expect(workbench.conversation("kept in the restore point")).to_be_visible()
+    assert set(outside.evaluate(HASHES_ASIDE)) == before
+
+
+def test_a_restore_point_that_is_encrypted_stays_so(visit, outside):
+    workbench = visit()
+    workbench.converse("behind a passphrase")
+    workbench.page.evaluate(ENCRYPT, PASSPHRASE)
+    leave(workbench, outside)
+    outside.evaluate(DAMAGE, ["extents", None])
+
+    workbench = visit(ready=False)
+    page = workbench.page
+    expect_rescue(workbench)
+    page.get_by_role("button", name="Restore the state of").first.click()
+    confirm(page, "Restore")
+
+    page.get_by_label("Passphrase", exact=True).fill(PASSPHRASE, timeout=60_000)
+    page.get_by_role("button", name="Unlock").click()
+    workbench.expect_ready()
+    expect(workbench.conversation("behind a passphrase")).to_be_visible()
+
+
+def test_when_everything_is_damaged_one_can_start_anew(visit, outside):
     workbench = visit()
     workbench.converse("lost")
     leave(workbench, outside)
@@ -232,7 +298,7 @@ def test_when_everything_is_damaged_one_can_start_anew(visit, outside, faults):
     expect(visit().conversation("a new beginning")).to_be_visible()
 
 
-def test_a_database_deleted_while_it_is_open_is_written_anew(visit, outside, faults):
+def test_a_database_deleted_while_it_is_open_is_written_anew(visit, outside):
     workbench = visit()
     workbench.converse("before it was deleted")
 
