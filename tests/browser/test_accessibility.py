@@ -51,6 +51,10 @@ def test_axe_finds_nothing_serious(new_context, open_app, theme):
         expect(page.get_by_role("dialog")).to_be_hidden()
     page.get_by_role("tab", name="Usage").click()
     found["usage"] = serious_violations(page)
+    page.get_by_role("tab", name="Storage").click()
+    page.get_by_role("heading", name="Inspector").click()
+    expect(page.get_by_role("button", name="Copy report")).to_be_enabled()
+    found["inspector"] = serious_violations(page)
 
     assert {name: list_ for name, list_ in found.items() if list_} == {}
 

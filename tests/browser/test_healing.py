@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Download, Page, expect
 
+from tests.browser.test_accessibility import serious_violations
 from tests.browser.workbench import Workbench
 
 # The host has ended when its lock is free.
@@ -175,6 +176,7 @@ def test_a_damaged_record_is_set_aside_and_offered(visit, outside):
     expect(notice).to_contain_text("Damaged data was found and set aside")
     expect(notice).to_contain_text(re.compile(r"opened as it was on .+; 2 records"))
     expect(workbench.conversation("the first")).to_be_visible()
+    assert serious_violations(page) == []
     with page.expect_download() as download:
         notice.get_by_role("button", name="Download it").click()
     with zipfile.ZipFile(download.value.path()) as archive:
@@ -284,6 +286,7 @@ def test_when_everything_is_damaged_one_can_start_anew(visit, outside):
     page = workbench.page
     expect_rescue(workbench)
     expect(page.get_by_text("No restore point is stored")).to_be_visible()
+    assert serious_violations(page) == []
     page.get_by_role("button", name="Start anew").click()
     confirm(page, "Start anew")
 
