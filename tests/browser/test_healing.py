@@ -90,6 +90,18 @@ IMPORT_ITSELF = """async () => {
 }"""
 
 
+# The store is sound, and what is in it is not: as a bug of ours would leave it.
+GARBLE = """async ([start, end]) => {
+  const { Volume } = await import('/worker/volume.js');
+  const events = { sealed() {}, settled() {}, changed() {} };
+  const volume = await Volume.open('main', { events });
+  const bytes = await volume.exportFile('agentos.db');
+  bytes.fill(255, start, end);
+  volume.writeScratch('garbled', bytes);
+  await volume.replaceFile('agentos.db', 'garbled');
+  await volume.close();
+}"""
+
 # What was set aside, as it lies there.
 HASHES_ASIDE = f"""async () => {{
   {OPEN_STORE}
@@ -273,6 +285,24 @@ def test_a_restore_point_that_is_encrypted_stays_so(visit, outside):
     page.get_by_role("button", name="Unlock").click()
     workbench.expect_ready()
     expect(workbench.conversation("behind a passphrase")).to_be_visible()
+
+
+@pytest.mark.parametrize(("start", "end"), [(0, 100), (100, 700)])
+def test_a_file_that_sqlite_cannot_read_leads_back_too(visit, outside, start, end):
+    workbench = visit()
+    workbench.converse("kept in the restore point")
+    workbench.page.evaluate(IMPORT_ITSELF)
+    leave(workbench, outside)
+    outside.evaluate(GARBLE, [start, end])
+
+    page = visit(ready=False).page
+    page.get_by_role("button", name="Restore the state of").click(timeout=60_000)
+    confirm(page, "Restore")
+
+    expect(page.locator("#healing")).to_contain_text("is kept aside", timeout=60_000)
+    workbench = Workbench(page)
+    workbench.expect_ready()
+    expect(workbench.conversation("kept in the restore point")).to_be_visible()
 
 
 def test_when_everything_is_damaged_one_can_start_anew(visit, outside):

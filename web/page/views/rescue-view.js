@@ -18,6 +18,9 @@ import { told } from './toasts.js';
 /** @import { RestorePointRow } from '../../worker/page-store.js' */
 /** @import { Connection } from '../connection.js' */
 
+/** @type {Set<string | null>} */
+const DAMAGED = new Set(['store_damaged', 'backup_not_a_database']);
+
 const KEPT =
   'What is stored now is kept aside: it can be downloaded afterwards from Storage, and deleted there.';
 
@@ -106,7 +109,7 @@ export class RescueView {
  */
 function tellsDamage(error) {
   const code = codeOf(error);
-  if (code !== 'sql') return code === 'store_damaged';
+  if (code !== 'sql') return DAMAGED.has(code);
   const { detail } = /** @type {{detail?: {sqliteCode?: string}}} */ (error);
   return /^SQLITE_(CORRUPT|NOTADB)/.test(detail?.sqliteCode ?? '');
 }
