@@ -75,7 +75,8 @@ test('what stays may be more than what can be given up for it', () => {
 
 test('a report says whether there is a way back', () => {
   const report = { ...plan, restorePoint: null, restorePointsDeleted: 0 };
-  const point = { id: 'r', reason: 'prune', createdAt: 1, size: 2 };
+  const kept = { id: 'r', reason: 'prune', createdAt: 1 };
+  const point = { ...kept, size: 2, stored: 1, encrypted: false };
 
   assert.match(reportWords(report), /has 6\.0 MB now\. No restore point/);
   assert.match(
