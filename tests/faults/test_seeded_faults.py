@@ -50,9 +50,9 @@ _FAULTS = (
     Fault(
         "the log is deleted before the checkpoint is published",
         "web/worker/checkpointer.js",
-        "      const at = await this.#publish(files, next, { owner, beginsChain });\n",
+        "      const at = await this.#publish(files, used, next, options);\n",
         "      await this.#prune(next, owner);\n"
-        "      const at = await this.#publish(files, next, { owner, beginsChain });\n",
+        "      const at = await this.#publish(files, used, next, options);\n",
     ),
     Fault(
         "changed pages are forgotten when a checkpoint fails",
