@@ -38,6 +38,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=Path,
         help="append rows to this file, and run only the tests that have any",
     )
+    group.addoption(
+        "--hostile-files",
+        type=int,
+        default=1000,
+        help="how many hostile files are imported (default: 1000)",
+    )
 
 
 @pytest.hookimpl(trylast=True)
@@ -86,6 +92,12 @@ def reliability(request: pytest.FixtureRequest) -> Iterator[Callable[..., Row]]:
     path = request.config.getoption("--reliability-report")
     if path:
         write_rows(path, rows)
+
+
+@pytest.fixture
+def hostile_files(pytestconfig: pytest.Config) -> int:
+    """How many hostile files are imported."""
+    return int(pytestconfig.getoption("--hostile-files"))
 
 
 @pytest.fixture

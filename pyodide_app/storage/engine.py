@@ -69,11 +69,24 @@ _HEAD = 512
 _FOREIGN_LENGTH_LIMIT = 256 * 1024 * 1024
 """Longest value, in bytes, read from a file that came from elsewhere."""
 
-_FOREIGN_LENGTH_FLOOR = 1_000_000
+_FOREIGN_LENGTH_FLOOR = 100_000
 """Bytes allowed also in a small file: what we ask of it takes some, too."""
 
-_STEPS_BETWEEN_LOOKS = 10_000
+_FOREIGN_SQL_LENGTH = 100_000
+"""Longest definition, in bytes, of a file that came from elsewhere."""
+
+_STEPS_BETWEEN_LOOKS = 1_000
 """Instructions of SQLite between two looks at the clock."""
+
+_SQUARE: Final = (
+    *(("instr", 2), ("replace", 3), ("like", 2), ("like", 3), ("glob", 2)),
+    *(("trim", 2), ("ltrim", 2), ("rtrim", 2), ("unhex", 2)),
+    *(("json_patch", 2), ("jsonb_patch", 2)),
+)
+"""Functions that take the product of the lengths of two arguments, at one stroke."""
+
+_SQUARE_LIMIT = 20_000_000
+"""Of that product: some hundredths of a second."""
 
 # Binds NULL to everything, to prepare a statement whose values are not known yet.
 _NO_VALUES: Any = apsw._null_bindings  # type: ignore[attr-defined]  # not in the stub
@@ -139,6 +152,7 @@ class Engine:
         self._actions: list[Action] = []
         self._depth = 0
         self._is_void = False
+        self._has_bounds = False
         self._touched: set[str] = set()
         self._has_written = False
         self._committed: set[str] = set()
@@ -353,7 +367,12 @@ class Engine:
 
     @contextlib.contextmanager
     def time_limit(self, seconds: float) -> Iterator[None]:
-        """Interrupt a statement that runs longer; its error is SQLITE_INTERRUPT."""
+        """Interrupt a statement that runs longer; its error is SQLITE_INTERRUPT.
+
+        The clock is looked at between two functions, never within one; so those
+        that could take long refuse what takes them long, from now on.
+        """
+        self._bound_functions()
         end = time.monotonic() + seconds
         self._connection.set_progress_handler(
             lambda: time.monotonic() > end, _STEPS_BETWEEN_LOOKS
@@ -605,6 +624,9 @@ class Engine:
         if not isinstance(sql, str):
             msg = f"sql must be str, not {type(sql).__name__}"
             raise TypeError(msg)
+        if "\0" in sql:
+            reason = "the text holds a null character; bind such a value instead"
+            raise SqlError(reason, sql=sql)
         first, info = self._prepare(sql)
         if info is None:
             reason = "there is no statement in the text"
@@ -735,6 +757,21 @@ class Engine:
         finally:
             self._actions.clear()
 
+    def _bound_functions(self) -> None:
+        if self._has_bounds:
+            return
+        # It keeps SQLite's own, which cannot be had back once they are replaced.
+        calculator = apsw.Connection(":memory:")
+        for name, count in _SQUARE:
+            self._connection.create_scalar_function(
+                name,
+                _bounded(calculator, name, count),
+                count,
+                deterministic=True,
+                flags=apsw.SQLITE_INNOCUOUS,
+            )
+        self._has_bounds = True
+
     def _pragma(self, name: str) -> int:
         return int(self._connection.pragma(name))
 
@@ -780,6 +817,25 @@ def _distrust(connection: apsw.Connection, size: int) -> None:
     # No value that is stored is longer than its file; one that is made may be.
     longest = min(max(size, _FOREIGN_LENGTH_FLOOR), _FOREIGN_LENGTH_LIMIT)
     connection.limit(apsw.SQLITE_LIMIT_LENGTH, longest)
+    connection.limit(apsw.SQLITE_LIMIT_SQL_LENGTH, _FOREIGN_SQL_LENGTH)
+
+
+def _bounded(
+    calculator: apsw.Connection, name: str, count: int
+) -> Callable[..., SqlValue]:
+    """Return SQLite's function, which refuses arguments that are too long."""
+    sql = f"SELECT {name}({', '.join('?' * count)})"
+
+    def call(*values: SqlValue) -> SqlValue:
+        lengths = [len(value) for value in values if isinstance(value, str | bytes)]
+        *_, second, first = sorted([0, 0, *lengths])
+        if first * second > _SQUARE_LIMIT:
+            reason = f"{name}() of values of {first} and {second} takes too long"
+            raise SqlError(reason, sql=sql)
+        result: SqlValue = calculator.execute(sql, values).get
+        return result
+
+    return call
 
 
 def quote_identifier(name: str) -> str:

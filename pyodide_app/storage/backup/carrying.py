@@ -4,7 +4,9 @@ Rule 1: only CREATE TABLE and CREATE INDEX of a backup ever run, each alone, und
         an authorizer that allows nothing else. They are tried in memory first.
 Rule 2: a definition may compute, in a CHECK, a DEFAULT, an index or a generated
         column, but only with functions that SQLite lets an untrusted schema use.
-Rule 3: what is left out is named.
+Rule 3: a definition cannot break ours: on a table of ours an index only sorts, as
+        any other could refuse rows, and what refers to one must fit it.
+Rule 4: what is left out is named.
 """
 
 import asyncio
@@ -13,8 +15,9 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from pyodide_app.errors import ConstraintError, SqlError
+from pyodide_app.storage.backup.records import CONSUMED
 from pyodide_app.storage.backup.report import BackupKind, Problems
-from pyodide_app.storage.backup.source import SchemaObject, Source, normalized
+from pyodide_app.storage.backup.source import SchemaObject, Source, in_time, normalized
 from pyodide_app.storage.engine import Engine, quote_identifier
 from pyodide_app.storage.migrations import migrate
 from pyodide_app.storage.schema import MIGRATIONS
@@ -23,10 +26,6 @@ __all__ = ["ROWS_AT_A_TIME", "Plan", "carry", "made_by_us", "plan_all", "plan_ot
 
 ROWS_AT_A_TIME = 200
 """Between two moments in which other tasks may run."""
-
-_SECONDS = 60.0
-_SECONDS_PER_MIB = 2.0
-"""How long copying may compute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +107,11 @@ async def carry(
         engine: Where to.
         problems: Takes rows that could not be copied.
         copied: Told now and then how many more rows were copied.
+
+    Raises:
+        BackupDamagedError: What they compute fails, or takes too long.
     """
-    seconds = _SECONDS + _SECONDS_PER_MIB * source.size / (1 << 20)
-    with _as_they_are(engine), engine.time_limit(seconds):
+    with _as_they_are(engine), in_time(engine, source.size, "copying"):
         for table in plan.tables:
             _define(engine, table)
             with engine.transaction():
@@ -132,6 +133,7 @@ def _planned(objects: Collection[SchemaObject], source: Source, trial: Engine) -
     tables: list[SchemaObject] = []
     indexes: list[SchemaObject] = []
     left_out: list[tuple[SchemaObject, str]] = []
+    ours = trial.tables() & CONSUMED["pyodide_app"]
     for found in objects:
         name = found.name.lower()
         if name.startswith("sqlite_") or name in source.shadows:
@@ -140,7 +142,7 @@ def _planned(objects: Collection[SchemaObject], source: Source, trial: Engine) -
             left_out.append((found, "is left out; it never runs"))
         elif found.type == "table" and found.name not in source.tables:
             left_out.append((found, "is left out; its definition makes another"))
-        elif reason := _obstacle(found, trial):
+        elif reason := _obstacle(found, trial, ours):
             left_out.append((found, f"is left out ({reason})"))
         elif found.type == "table":
             tables.append(found)
@@ -149,7 +151,7 @@ def _planned(objects: Collection[SchemaObject], source: Source, trial: Engine) -
     return Plan(tuple(tables), tuple(indexes), tuple(left_out))
 
 
-def _obstacle(found: SchemaObject, trial: Engine) -> str:
+def _obstacle(found: SchemaObject, trial: Engine, ours: Collection[str]) -> str:
     """Return why a definition cannot be taken over, or nothing."""
     try:
         _define(trial, found)
@@ -160,12 +162,35 @@ def _obstacle(found: SchemaObject, trial: Engine) -> str:
         name = quote_identifier(found.table)
         trial.check(f"INSERT INTO {name} DEFAULT VALUES")
         trial.check(f"SELECT * FROM {name}")
+        _refuse_meddling(found, trial, ours)
     except SqlError as error:
         kind = "TABLE" if found.type == "table" else "INDEX"
         with contextlib.suppress(SqlError):
             trial.run(f"DROP {kind} {quote_identifier(found.name)}")
         return str(error)
     return ""
+
+
+def _refuse_meddling(found: SchemaObject, trial: Engine, ours: Collection[str]) -> None:
+    """Raise if writing to one of *ours* could fail because of *found*."""
+    if found.type == "table":
+        trial.run("PRAGMA foreign_keys = ON")
+        try:
+            for table in ours:
+                trial.run(f"DELETE FROM {table}")
+        finally:
+            trial.run("PRAGMA foreign_keys = OFF")
+        return
+    index = trial.get(
+        "SELECT tbl_name, [unique] OR partial OR -2 IN "
+        "(SELECT cid FROM pragma_index_info(made.name)) AS decides "
+        "FROM sqlite_schema AS made, pragma_index_list(tbl_name) AS listed "
+        "WHERE made.name = listed.name AND made.name = ?",
+        (found.name,),
+    )
+    if index and index["tbl_name"] in ours and index["decides"]:
+        reason = f"it could refuse rows of {index['tbl_name']}"
+        raise SqlError(reason)
 
 
 def _define(engine: Engine, found: SchemaObject) -> None:

@@ -21,14 +21,14 @@ from pyodide_app.storage.adapter import SqlValue
 from pyodide_app.storage.backup.report import Problems
 from pyodide_app.storage.engine import Engine, quote_identifier
 
-__all__ = ["SchemaObject", "Source", "normalized"]
+__all__ = ["SchemaObject", "Source", "in_time", "normalized"]
 
 _SHOWN: Final = 20
 """Problems that the integrity check reports at most."""
 
-_SECONDS: Final = 30.0
+_SECONDS: Final = 2.0
 _SECONDS_PER_MIB: Final = 1.0
-"""How long the check may take; a slow phone needs a tenth of it."""
+"""How long a check may take; a slow phone needs a tenth of it."""
 
 _ABOUT_ROWS: Final = re.compile(
     r"NULL value in|value in |missing from index|"
@@ -241,15 +241,8 @@ class Source:
             return raw.decode(self._encoding, "replace")
 
     def _check(self) -> str:
-        seconds = _SECONDS + _SECONDS_PER_MIB * self.size / (1 << 20)
-        try:
-            with self._engine.time_limit(seconds):
-                rows = self._engine.all(f"PRAGMA integrity_check({_SHOWN})")
-        except SqlError as error:
-            if error.sqlite_code != "SQLITE_INTERRUPT":
-                raise
-            reason = f"its check did not end within {seconds:.0f} seconds"
-            raise BackupDamagedError([reason]) from error
+        with in_time(self._engine, self.size, "its check"):
+            rows = self._engine.all(f"PRAGMA integrity_check({_SHOWN})")
         lines = [str(next(iter(row.values()))) for row in rows]
         if lines == ["ok"]:
             return "ok"
@@ -299,6 +292,24 @@ class Source:
             if columns and not name.startswith("sqlite_"):
                 tables[found.name] = tuple(str(column["name"]) for column in columns)
         return tables
+
+
+@contextlib.contextmanager
+def in_time(engine: Engine, size: int, what: str) -> Iterator[None]:
+    """Let definitions of a file of *size* bytes compute in *engine*, not for long.
+
+    Raises:
+        BackupDamagedError: *what* took too long, or could not be computed.
+    """
+    seconds = _SECONDS + _SECONDS_PER_MIB * size / (1 << 20)
+    try:
+        with engine.time_limit(seconds):
+            yield
+    except SqlError as error:
+        reason = str(error)
+        if error.sqlite_code == "SQLITE_INTERRUPT":
+            reason = f"{what} did not end within {seconds:.0f} seconds"
+        raise BackupDamagedError([reason]) from error
 
 
 def normalized(sql: str) -> str:

@@ -26,7 +26,7 @@ from pyodide_app.storage.backup.report import (
     BackupKind,
     Problems,
 )
-from pyodide_app.storage.backup.source import Source
+from pyodide_app.storage.backup.source import Source, in_time
 from pyodide_app.storage.engine import Engine
 from pyodide_app.storage.migrations import migrate
 from pyodide_app.storage.schema import MIGRATIONS
@@ -49,7 +49,7 @@ COPIED: Final = 0.8
 
 MESSAGE_TYPES: Final = (
     "event_type IN ('user_message', 'final_response', 'tool_result_emission') "
-    "OR event_type LIKE '%\\_message' ESCAPE '\\'"
+    "OR substr(event_type, -8) = '_message'"
 )
 """SQL: an event in which somebody, or a tool, said something."""
 
@@ -117,7 +117,8 @@ async def staged_database(
                         await asyncio.sleep(0)
             await carry(plan, source, engine, problems, copied)
             progress("check", COPIED)
-            _check(engine, writer.written)
+            with in_time(engine, source.size, "its check"):
+                _check(engine, writer.written)
             yield engine
     except BaseException:
         Path(path).unlink(missing_ok=True)
@@ -153,13 +154,17 @@ class _Writer:
 
     def write(self, record: Record) -> None:
         table, values = record
-        try:
-            changes = self._insert(table, values)
-        except ConstraintError as error:
-            if error.sqlite_code == "SQLITE_CONSTRAINT_FOREIGNKEY":
-                self._adopt(str(values[1]), values[4])
-            else:
-                values = self._wrapped(table, values)
+        # It may have both faults, each once.
+        for _ in range(2):
+            try:
+                changes = self._insert(table, values)
+                break
+            except ConstraintError as error:
+                if error.sqlite_code == "SQLITE_CONSTRAINT_FOREIGNKEY":
+                    self._adopt(str(values[1]), values[4])
+                else:
+                    values = self._wrapped(table, values)
+        else:
             changes = self._insert(table, values)
         if changes == 0:
             self._meet(table, values)

@@ -188,3 +188,69 @@ async def test_a_search_index_that_lies_is_built_anew(memory, build):
             "INSERT INTO message_search (message_search, rank)"
             " VALUES ('integrity-check', 1)"
         )
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        # One conversation of each user, and the second is refused.
+        "CREATE UNIQUE INDEX meddling ON conversations (user_id)",
+        "CREATE INDEX meddling ON conversations (abs(metadata))",
+        "CREATE INDEX meddling ON sessions (id) WHERE abs(metadata) > 1",
+        # A delete in our table looks into theirs, and that fails.
+        "CREATE TABLE meddling (a REFERENCES conversations (metadata))",
+        "CREATE TABLE meddling (a REFERENCES conversations (no_such))",
+    ],
+)
+async def test_a_definition_that_could_refuse_our_rows_is_left_out(
+    memory, build, definition
+):
+    await memory.conversations.save("live", "me", "p")
+    file = build(definition, await memory.export_database())
+
+    report = await memory.import_database(file)
+
+    (problem,) = [p for p in report.problems if p.code == "left_out"]
+    assert "meddling is left out" in problem.message
+    for id in ("one", "two"):
+        await memory.conversations.save(id, "me", "p")
+        await memory.sessions.save(id, "me", "N", target_type="persona", target_id="p")
+    assert await memory.conversations.delete("one")
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "instr(hex(zeroblob(49000)), hex(zeroblob(24000)) || 'b')",
+        "replace(hex(zeroblob(49000)), hex(zeroblob(24000)) || 'b', 'c')",
+        "hex(zeroblob(49000)) LIKE '%' || hex(zeroblob(24900)) || 'b'",
+    ],
+)
+@pytest.mark.parametrize("mode", ["replace", "merge"])
+async def test_a_function_that_takes_very_long_at_one_stroke_is_refused(
+    memory, build, expression, mode
+):
+    """Between two instructions the clock is looked at, but not in one."""
+    file = build(
+        "CREATE TABLE slow (a); INSERT INTO slow VALUES (1), (2), (3), (4);"
+        "CREATE INDEX slower ON slow (a); PRAGMA writable_schema = ON;"
+        "UPDATE sqlite_master SET sql = 'CREATE INDEX slower ON slow ('"
+        f""" || '{expression.replace("'", "''")}' || ')' WHERE name = 'slower'""",
+        SEED,
+    )
+    begun = time.process_time()
+    with pytest.raises(BackupError, match="takes too long"):
+        await memory.import_database(file, mode=mode)
+    assert time.process_time() - begun < 5
+
+
+async def test_a_null_character_in_a_definition_is_no_end_of_it(memory, build):
+    file = build(
+        "CREATE TABLE extra (a); PRAGMA writable_schema = ON;"
+        "UPDATE sqlite_master SET sql = sql || char(0) || 'x' WHERE name = 'extra'",
+        SEED,
+    )
+    report = await memory.import_database(file)
+
+    (problem,) = report.problems
+    assert "the table extra is left out (the text holds a null" in problem.message

@@ -171,11 +171,11 @@ async def test_a_file_that_keeps_its_reader_busy_is_given_up(
     """An index may compute, and the check of its rows computes it again."""
     monkeypatch.setattr("pyodide_app.storage.backup.source._SECONDS", 0.05)
     monkeypatch.setattr("pyodide_app.storage.backup.source._SECONDS_PER_MIB", 0.0)
-    slow = "length(hex(zeroblob(400000 + id)))"
+    slow = "length(hex(zeroblob(40000 + id)))"
     file = build(
         "CREATE TABLE slow (id INTEGER PRIMARY KEY);"
         "INSERT INTO slow SELECT value FROM (WITH RECURSIVE n (value) AS (SELECT 1 "
-        "UNION ALL SELECT value + 1 FROM n LIMIT 3000) SELECT value FROM n);"
+        "UNION ALL SELECT value + 1 FROM n LIMIT 30000) SELECT value FROM n);"
         f"CREATE INDEX slower ON slow ({slow})",
         SEED,
     )

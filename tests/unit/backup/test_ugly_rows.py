@@ -92,6 +92,21 @@ async def test_events_of_a_missing_conversation_get_one(memory, build):
     assert (await conversation(memory, "conv-1")).user_id == "unknown"
 
 
+async def test_an_event_may_have_two_faults(memory, build):
+    """Its conversation is missing, and it is too deep for SQLite's JSON."""
+    deep = '{"a":' + "[" * 1500 + "]" * 1500 + "}"
+    file = build(
+        LOOSE + "INSERT INTO conversation_events VALUES "
+        f"('e', 'gone', 'note', '{deep}', 1)"
+    )
+
+    problems = await taken_over(memory, file)
+
+    assert {"orphan_events", "invalid_json"} <= set(problems)
+    ((id, conversation_id, *_),) = (await content(memory))["conversation_events"]
+    assert (id, conversation_id) == ("e", "gone")
+
+
 async def test_ids_that_come_twice(memory, build):
     file = build(
         LOOSE + "INSERT INTO conversations VALUES ('c', 'first', 'p', 1, 1, '{}');"
