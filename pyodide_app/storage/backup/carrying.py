@@ -189,7 +189,7 @@ def _refuse_meddling(found: SchemaObject, trial: Engine, ours: Collection[str]) 
         (found.name,),
     )
     if index and index["tbl_name"] in ours and index["decides"]:
-        reason = f"it could refuse rows of {index['tbl_name']}"
+        reason = f"it could refuse rows of {index['tbl_name']!s}"
         raise SqlError(reason)
 
 
