@@ -6,7 +6,7 @@ import { MessageChannel } from 'node:worker_threads';
 
 import { lockForLife, lockFree } from '../../web/core/life-locks.js';
 import { tabLockName } from '../../web/core/names.js';
-import { AppError } from '../../web/core/rpc-messages.js';
+import { AppError, LONGEST_ARGUMENT } from '../../web/core/rpc-messages.js';
 import { RpcPeer } from '../../web/core/rpc-peer.js';
 import { decode, encode } from '../../web/core/wire-codec.js';
 import { RpcServer } from '../../web/worker/rpc-server.js';
@@ -152,6 +152,74 @@ for (const [name, error, code] of /** @type {const} */ ([
     await assert.rejects(peer.call('two', {}), { code });
   });
 }
+
+/** What no tab of ours would post. @type {any[]} */
+const GARBAGE = [
+  ...[null, undefined, 0, 'call', [], {}, new Map(), new Uint8Array(3)],
+  ...[{ kind: 7 }, { kind: 'no such' }, { kind: 'hello' }, { kind: 'cancel' }],
+  ...[{ kind: 'reply' }, { kind: 'error', id: 1 }, { kind: 'item', id: {} }],
+  ...[{ kind: 'hello', tabId: { toString: 1 } }, { kind: 'call' }],
+  { kind: 'call', id: 1 },
+  { kind: 'call', id: 1, method: '__proto__' },
+  { kind: 'call', id: {}, method: ['host.name'], payload: null },
+  { kind: 'call', id: 2, method: 'host.name', payload: { json: 5, blobs: [] } },
+  {
+    kind: 'call',
+    id: 3,
+    method: 'host.name',
+    payload: { json: '', blobs: {} },
+  },
+  {
+    kind: 'call',
+    id: 4,
+    method: 'host.name',
+    payload: { json: '{', blobs: [] },
+  },
+  {
+    kind: 'call',
+    id: 5,
+    method: 'host.name',
+    payload: { json: '{"$":"blob","i":9}', blobs: ['x'] },
+  },
+];
+
+for (const greets of [false, true]) {
+  test(`garbage on a port ${greets ? 'after' : 'before'} hello harms nobody`, async (t) => {
+    const world = new World(t);
+    const { port1, port2 } = new MessageChannel();
+    t.after(() => port1.close());
+    world.server.connect(/** @type {any} */ (port2));
+    /** @type {any[]} */
+    const answers = [];
+    port1.on('message', (message) => answers.push(message));
+    if (greets) port1.postMessage({ kind: 'hello', tabId: 'bad' });
+    const other = await world.tab('good');
+    await other.greet();
+    world.started(world.echo);
+
+    for (const message of GARBAGE) port1.postMessage(message);
+
+    const answer = await other.peer.call('one', 1);
+    assert.deepEqual(answer, { method: 'one', tabId: 'good', got: 1 });
+    const wrong = GARBAGE.filter((message) => message?.kind === 'call');
+    await until(
+      () =>
+        answers.filter(({ kind }) => kind === 'error').length === wrong.length,
+    );
+    assert.ok(answers.every(({ kind }) => ['error', 'event'].includes(kind)));
+  });
+}
+
+test('an argument that is too long is refused before it is read', async (t) => {
+  const world = new World(t);
+  const { peer, greet } = await world.tab('a');
+  await greet();
+  world.started(world.echo);
+
+  const sent = peer.call('one', 'x'.repeat(LONGEST_ARGUMENT));
+
+  await assert.rejects(sent, { code: 'invalid_arguments' });
+});
 
 test('a call before hello is refused', async (t) => {
   const world = new World(t);

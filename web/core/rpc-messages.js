@@ -33,6 +33,41 @@
  *   | {kind: 'event', name: string, payload: any}} Message
  */
 
+/** Of an argument, in characters; its byte arrays do not count. */
+export const LONGEST_ARGUMENT = 64 << 20;
+
+/**
+ * Whether something that came through a port is a message at all.
+ *
+ * @param {any} data
+ * @returns {data is Message}
+ */
+export function isMessage(data) {
+  return typeof data === 'object' && typeof data?.kind === 'string';
+}
+
+/**
+ * @param {unknown} method
+ * @param {any} payload
+ * @throws {AppError} 'invalid_arguments'
+ */
+export function checkCall(method, payload) {
+  const isPayload =
+    typeof payload?.json === 'string' &&
+    Array.isArray(payload.blobs) &&
+    payload.blobs.every((/** @type {any} */ b) => b instanceof ArrayBuffer);
+  if (typeof method !== 'string' || !isPayload) {
+    throw new AppError('invalid_arguments', 'the call is malformed');
+  }
+  if (payload.json.length > LONGEST_ARGUMENT) {
+    throw new AppError(
+      'invalid_arguments',
+      `the argument is longer than ${LONGEST_ARGUMENT} characters; pass it in ` +
+        'several calls, or as bytes',
+    );
+  }
+}
+
 /** A failure with a stable code, on either side of the border. */
 export class AppError extends Error {
   /**

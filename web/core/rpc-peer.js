@@ -8,7 +8,14 @@
  */
 
 import { ItemStream } from './item-stream.js';
-import { aborted, AppError, asError, errorData } from './rpc-messages.js';
+import {
+  aborted,
+  AppError,
+  asError,
+  checkCall,
+  errorData,
+  isMessage,
+} from './rpc-messages.js';
 import { decode, encode } from './wire-codec.js';
 
 /** @import { Message } from './rpc-messages.js' */
@@ -192,8 +199,9 @@ export class RpcPeer {
     return cancel;
   }
 
-  /** @param {Message} message */
+  /** @param {unknown} message  Whatever somebody posted. */
   #receive(message) {
+    if (!isMessage(message)) return;
     switch (message.kind) {
       case 'call':
         void this.#answer(message.id, message.method, message.payload);
@@ -246,6 +254,7 @@ export class RpcPeer {
     this.#serving.set(id, listeners);
     const isCancelled = () => !this.#serving.has(id);
     try {
+      checkCall(method, payload);
       const result = await this.#serve(method, payload, {
         isCancelled,
         item: (item) => {

@@ -27,6 +27,9 @@ const ALLOWED = {
   RETURN_DOM_FRAGMENT: true,
 };
 
+/** One that needs no request. */
+const PICTURE = /^data:image\/(?:png|jpeg|gif|webp);base64,[\w+/=]+$/i;
+
 const marked = new Marked({
   gfm: true,
   breaks: true,
@@ -40,7 +43,7 @@ const marked = new Marked({
     },
     image({ href, text }) {
       const alt = escapeHtml(text);
-      if (/^data:image\/(?:png|jpeg|gif|webp);/i.test(href)) {
+      if (PICTURE.test(href)) {
         return `<img src="${escapeHtml(href)}" alt="${alt}">`;
       }
       return `<a href="${escapeHtml(href)}">${alt || 'picture'} (picture, not loaded)</a>`;

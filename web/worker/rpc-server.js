@@ -89,6 +89,7 @@ export class RpcServer {
       },
       onOther: (message) => {
         if (message.kind !== 'hello' || tabId !== null) return;
+        if (typeof message.tabId !== 'string') return;
         tabId = message.tabId;
         this.#welcome(tabId, peer);
       },
