@@ -4,8 +4,9 @@ A page that lost its connection cannot know whether its write was carried out. I
 repeats the call under the same key, and gets the answer of the first time.
 
 Rule 1: a write is remembered from its commit on, not from its answer: one that was
-        committed but could not be made durable is not run again.
-Rule 2: one that failed or was cancelled was rolled back, and may run.
+        committed but could not be made durable, or whose tab went while it waited
+        for that, is not run again.
+Rule 2: one that failed or was cancelled before was rolled back, and may run.
 Rule 3: a key stands for one call. The same key with another call is refused.
 """
 
@@ -17,7 +18,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from pyodide_app.browser.arguments import InvalidArgumentsError
-from pyodide_app.errors import DurabilityError
 from pyodide_app.storage.adapter import StorageAdapter
 from pyodide_app.storage.adapters.sqlite import SqliteAdapter
 
@@ -91,13 +91,18 @@ class Repeats:
         adapter: SqliteAdapter,
         work: Callable[[StorageAdapter], Awaitable[Any]],
     ) -> None:
+        before: int | None = None
+
         async def kept(inside: StorageAdapter) -> None:
+            nonlocal before
+            before = adapter.changes.seq
             entry.result = await work(inside)
 
         try:
             await adapter.transaction(kept)
-        except DurabilityError:
-            # Only raised after a commit.
-            entry.is_committed = True
+        except BaseException:
+            # It failed, or its tab went, before the commit or while it waited to be
+            # durable. Since *kept* began nobody else can have committed.
+            entry.is_committed = before is not None and adapter.changes.seq > before
             raise
         entry.is_committed = True

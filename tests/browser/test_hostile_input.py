@@ -73,7 +73,7 @@ LIVE = """() => [...document.querySelectorAll('body *')].filter((element) =>
       && !element.matches('.icon, .icon *'))
   || [...element.attributes].some(({ name, value }) => name.startsWith('on')
       || (/^(href|src|action|xlink:href)$/.test(name)
-          && !/^(https?:|mailto:|#|\\.|blob:|data:image.(png|jpeg|gif|webp);)/.test(value)
+          && !/^(https?:|mailto:|#|\\.|blob:|data:image.(png|gif|webp);)/.test(value)
           && !/^[\\w./-]+$/.test(value)))
 ).map((element) => element.outerHTML.slice(0, 200))"""
 

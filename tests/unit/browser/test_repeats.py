@@ -1,5 +1,7 @@
 """What is remembered of a write that came with a key."""
 
+import asyncio
+
 import pytest
 
 from pyodide_app.browser.repeats import Repeats
@@ -14,8 +16,11 @@ class FullAdapter(MemoryAdapter):
         super().__init__()
         self.durability = "commit"
         self.is_full = False
+        self.is_fast = asyncio.Event()
+        self.is_fast.set()
 
     async def _make_durable(self) -> None:
+        await self.is_fast.wait()
         if self.is_full:
             raise QuotaExceededError
         await super()._make_durable()
@@ -54,6 +59,47 @@ async def test_what_was_committed_but_is_not_durable_is_not_run_again(adapter):
 
     assert result.changes == 1
     assert await count(adapter) == 1
+
+
+async def test_a_tab_that_goes_after_the_commit_does_not_undo_it(adapter):
+    """Its call is cancelled while it waits to be durable; it comes again."""
+    repeats = Repeats()
+    adapter.is_fast.clear()
+    call = asyncio.ensure_future(repeats.once("k", "insert", adapter, insert))
+    while await count(adapter) == 0:
+        await asyncio.sleep(0)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    adapter.is_fast.set()
+
+    result = await repeats.once("k", "insert", adapter, insert)
+
+    assert result.changes == 1
+    assert await count(adapter) == 1
+
+
+async def test_a_tab_that_goes_before_the_commit_may_try_again(adapter):
+    """Others that commit meanwhile make no difference."""
+    repeats = Repeats()
+
+    async def slow(inner):
+        result = await insert(inner)
+        await asyncio.sleep(60)
+        return result
+
+    call = asyncio.ensure_future(repeats.once("k", "insert", adapter, slow))
+    other = asyncio.ensure_future(insert(adapter))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    await other
+
+    await repeats.once("k", "insert", adapter, insert)
+
+    assert await count(adapter) == 2
 
 
 async def test_the_key_used_longest_ago_is_forgotten_first(adapter):
