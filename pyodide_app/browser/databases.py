@@ -119,6 +119,16 @@ class Handle:
             raise TransactionError(reason)
         return found
 
+    def expect_no_transaction(self) -> None:
+        """Refuse what cannot be done inside a transaction of this handle.
+
+        Raises:
+            TransactionError: One is open.
+        """
+        if any(one.is_open for one in self.transactions.values()):
+            reason = "this tab has a transaction open: do it before or after"
+            raise TransactionError(reason)
+
 
 class Databases:
     """Every open database of this host."""

@@ -19,7 +19,7 @@ from pyodide_app.browser.arguments import (
     UnknownMethodError,
 )
 from pyodide_app.browser.call import Call, Surroundings
-from pyodide_app.browser.methods import FINISHES, KEEPS_BYTES, METHODS, STREAMS
+from pyodide_app.browser.methods import ALONE, FINISHES, KEEPS_BYTES, METHODS, STREAMS
 from pyodide_app.browser.wire import Blob, as_record, decode, encode
 from pyodide_app.errors import PyodideAppError
 
@@ -100,6 +100,8 @@ class Dispatcher:
                 send_item(item_text, self._give({"parts": parts}))
 
             call = Call(tab_id, arguments, self._host, tell)
+            if method in ALONE:
+                call.handle.expect_no_transaction()
             if method in STREAMS:
                 async with contextlib.aclosing(STREAMS[method](call)) as items:
                     async for item in items:

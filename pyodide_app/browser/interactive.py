@@ -35,6 +35,11 @@ class InteractiveTransaction:
         self._begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(self._run())
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it has its turn, or waits for it."""
+        return not self._task.done()
+
     async def begin(self) -> None:
         """Return when the transaction has its turn and has begun."""
         await asyncio.wait({self._begun, self._task}, return_when="FIRST_COMPLETED")
@@ -60,7 +65,10 @@ class InteractiveTransaction:
         self, operation: Callable[[StorageAdapter], Awaitable[Any]] | None
     ) -> Any:  # noqa: ANN401  # what the operation returns
         if self._task.done():
-            reason = "it has ended, or was idle for too long and was rolled back"
+            reason = (
+                "it has ended, or was idle for too long and was rolled back; "
+                "inside it, call its own methods: those of the database wait for it"
+            )
             raise TransactionError(reason)
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._operations.put_nowait((operation, answer))

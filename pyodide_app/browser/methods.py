@@ -19,7 +19,7 @@ from pyodide_app.browser._handlers import (
 )
 from pyodide_app.browser.call import Call
 
-__all__ = ["FINISHES", "KEEPS_BYTES", "METHODS", "STREAMS"]
+__all__ = ["ALONE", "FINISHES", "KEEPS_BYTES", "METHODS", "STREAMS"]
 
 METHODS: Final[Mapping[str, Callable[[Call], Awaitable[object]]]] = {
     "storage.open": lifecycle.open_database,
@@ -104,3 +104,19 @@ FINISHES: Final = frozenset(
 )
 """Methods that go on when their caller is gone: half of one would leave a file that
 is being replaced under an open connection, or a database that nobody closes."""
+
+ALONE: Final = frozenset(
+    {
+        "storage.encrypt",
+        "storage.changePassphrase",
+        "storage.decrypt",
+        "storage.prune",
+        "storage.exportDatabase",
+        "storage.importDatabase",
+        "storage.restore",
+        "db.importDatabase",
+    }
+)
+"""Methods that take the file as a whole. Inside a transaction of the same tab they
+would wait for its end, and it for them, until it is rolled back for being idle: they
+are refused at once."""

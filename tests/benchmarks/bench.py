@@ -22,7 +22,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.benchmarks.chromium import Chromium, Side
 from tests.benchmarks.page import performance_page
-from tests.benchmarks.peers import PEERS, set_up_peers
+from tests.benchmarks.peers import BUNDLES, PEERS, set_up_peers
 from tests.benchmarks.render import as_json, as_text
 from tests.benchmarks.report import HEADERS, compared, flatness, missed, own
 from tests.benchmarks.results import PROMISES, Results
@@ -40,11 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, and return 1 if a target was missed."""
     options = _parser().parse_args(arguments)
     try:
-        bundles = set_up_peers(options.peers)
+        if options.peers:
+            set_up_peers()
     except BuildError as error:
         say(f"bench: {error}")
         return 1
-    results, about = _run(options, bundles)
+    results, about = _run(options)
     lines = _print(results, options)
     say(f"Median load of the machine: {about['load']}; this alone makes about 1.5.")
     if options.json:
@@ -56,9 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if lines else 0
 
 
-def _run(
-    options: argparse.Namespace, bundles: Path
-) -> tuple[Results, dict[str, object]]:
+def _run(options: argparse.Namespace) -> tuple[Results, dict[str, object]]:
     sides = [
         Side("ours", "/bench/sides/ours.js"),
         *(Side(name, "/bench/sides/original.js") for name in options.peers),
@@ -76,7 +75,7 @@ def _run(
         write_workload(data)
         extra = {
             "/bench/sides/": _SIDES,
-            "/bench/peers/": bundles,
+            "/bench/peers/": BUNDLES,
             "/bench/data/": data,
         }
         with (

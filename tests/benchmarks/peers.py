@@ -13,11 +13,13 @@ from pathlib import Path
 from tools.commands import digest_of, is_stamped, run, stamp
 from tools.project import BUILD, BuildError
 
-__all__ = ["PEERS", "Peer", "set_up_peers"]
+__all__ = ["BUNDLES", "PEERS", "Peer", "set_up_peers"]
 
 _SOURCE = Path(__file__).parent / "peers"
 _FOLDER = BUILD / "peers"
-_BUNDLES = _FOLDER / "bundles"
+
+BUNDLES = _FOLDER / "bundles"
+"""A folder to serve: ``<name>/adapter.js`` and its engine beside it."""
 
 # Of the original's files that end up in the bundle, as version 0.6.8 has them.
 _UNMODIFIED = {
@@ -32,21 +34,23 @@ _UNMODIFIED = {
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """The original's adapter on one version of its engine.
+    """One of them on one version of its engine.
 
     Attributes:
         name: As given to ``--peers``.
         title: For tables.
-        sql_js: Folder of the engine in ``node_modules``.
+        engine: Its folder in ``node_modules``.
         wasm: The engine's file that its JavaScript asks for.
         esbuild: More arguments for the bundle.
+        entry: What is bundled.
     """
 
     name: str
     title: str
-    sql_js: str
+    engine: str
     wasm: str
     esbuild: Sequence[str] = ()
+    entry: str = "original.js"
 
 
 PEERS = {
@@ -73,26 +77,30 @@ PEERS = {
 """``npm install`` gives the first today; the second is what the package was
 written with, and is faster at some things."""
 
+_WA_SQLITE = Peer(
+    "wa-sqlite",
+    "wa-sqlite 1.0.0, IDBBatchAtomicVFS",
+    "wa-sqlite",
+    "wa-sqlite-async.wasm",
+    entry="wa-sqlite.js",
+)
 
-def set_up_peers(names: Sequence[str]) -> Path:
-    """Install and bundle the peers *names*.
 
-    Returns:
-        A folder to serve: ``<name>/adapter.js`` and its engine beside it.
+def set_up_peers() -> None:
+    """Install all of them, and bundle them into `BUNDLES`.
 
     Raises:
         BuildError: npm failed, or the original's code is not what was released.
     """
     sources = sorted(path for path in _SOURCE.iterdir() if path.is_file())
     mark = _FOLDER / "peers.stamp"
-    digest = digest_of([*sources, Path(__file__).resolve()], *names)
-    if names and not is_stamped(mark, digest):
-        _install(sources)
-        for name in names:
-            _bundle(PEERS[name])
-        stamp(mark, digest)
-    _BUNDLES.mkdir(parents=True, exist_ok=True)
-    return _BUNDLES
+    digest = digest_of([*sources, Path(__file__).resolve()])
+    if is_stamped(mark, digest):
+        return
+    _install(sources)
+    for peer in (*PEERS.values(), _WA_SQLITE):
+        _bundle(peer)
+    stamp(mark, digest)
 
 
 def _install(sources: Sequence[Path]) -> None:
@@ -113,11 +121,11 @@ def _install(sources: Sequence[Path]) -> None:
 
 
 def _bundle(peer: Peer) -> None:
-    target = _BUNDLES / peer.name
+    target = BUNDLES / peer.name
     target.mkdir(parents=True, exist_ok=True)
     esbuild = _FOLDER / "node_modules" / ".bin" / "esbuild"
     options = ["--bundle", "--format=esm", "--platform=browser", "--log-level=warning"]
     out = f"--outfile={target / 'adapter.js'}"
-    run([esbuild, "original.js", *options, *peer.esbuild, out], cwd=_FOLDER)
-    engine = _FOLDER / "node_modules" / peer.sql_js / "dist" / peer.wasm
-    shutil.copyfile(engine, target / peer.wasm)
+    run([esbuild, peer.entry, *options, *peer.esbuild, out], cwd=_FOLDER)
+    wasm = _FOLDER / "node_modules" / peer.engine / "dist" / peer.wasm
+    shutil.copyfile(wasm, target / peer.wasm)

@@ -12,17 +12,19 @@ from typing import Any, Protocol
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect
 
+from tests.benchmarks.peers import BUNDLES, set_up_peers
 from tests.browser.faults import Faults
 from tests.browser.profile import PersistentProfile
+from tests.browser.sides import Side
 from tests.browser.workbench import Workbench
 from tools.browsers import CHROMIUM_ARGS, find_chromium, find_firefox
-from tools.project import CACHE, DIST, settings
+from tools.project import CACHE, DIST, BuildError, settings
 from tools.server import AppServer
 
 _PAGES = Path(__file__).parent / "pages"
 
 # Served beside the app to tests only.
-_EXTRA = {"/tests/": _PAGES, "/tests/wheels/": CACHE}
+_EXTRA = {"/tests/": _PAGES, "/tests/wheels/": CACHE, "/tests/peers/": BUNDLES}
 
 # Two cores, a first boot of Python, and other programs: generous, as a limit is
 # only reached by what is broken.
@@ -214,6 +216,53 @@ def shared_workbench(shared_context: BrowserContext) -> Workbench:
     workbench = Workbench(page)
     workbench.expect_ready()
     return workbench
+
+
+@pytest.fixture(scope="session")
+def peers() -> None:
+    """The systems compared with, installed and served."""
+    try:
+        set_up_peers()
+    except BuildError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture(scope="module")
+def _ours(shared_context: BrowserContext) -> Side:
+    return Side(shared_context, "ours")
+
+
+@pytest.fixture
+def ours(_ours: Side, request: pytest.FixtureRequest) -> Iterator[Side]:
+    """Our JavaScript API in a page that a module shares, with a database per test."""
+    yield from _ours.visited_by(request.node.name)
+
+
+@pytest.fixture(scope="module")
+def _original(browser: Browser, base_url: str, peers: None) -> Iterator[Side]:
+    # Its errors are nobody's fault here: no `Faults`.
+    with browser.new_context(base_url=base_url) as context:
+        yield Side(context, "original")
+
+
+@pytest.fixture
+def original(_original: Side, request: pytest.FixtureRequest) -> Iterator[Side]:
+    """The original's adapter, as `npm install` gives it today, used likewise."""
+    yield from _original.visited_by(request.node.name)
+
+
+@pytest.fixture(scope="module")
+def _older_original(browser: Browser, base_url: str, peers: None) -> Iterator[Side]:
+    with browser.new_context(base_url=base_url) as context:
+        yield Side(context, "original-1.13")
+
+
+@pytest.fixture
+def older_original(
+    _older_original: Side, request: pytest.FixtureRequest
+) -> Iterator[Side]:
+    """The same with the engine that it was written with, sql.js 1.13."""
+    yield from _older_original.visited_by(request.node.name)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from pyodide_app.browser.agents import Agents
 from pyodide_app.browser.call import Surroundings
 from pyodide_app.browser.databases import Databases
 from pyodide_app.browser.dispatcher import Dispatcher
+from pyodide_app.browser.methods import ALONE
 from pyodide_app.browser.methods import METHODS, STREAMS
 from pyodide_app.browser.wire import decode, encode
 from pyodide_app.storage import MemoryAdapter
@@ -262,6 +263,16 @@ async def test_an_idle_transaction_is_rolled_back(tab):
 
     assert await tab.call("db.get", sql="SELECT count(*) n FROM t") == {"n": 0}
     assert (await tab.fail("db.commit", **begun))["code"] == "transaction"
+
+
+@pytest.mark.parametrize("method", sorted(ALONE))
+async def test_what_takes_the_whole_file_is_refused_inside_a_transaction(tab, method):
+    """Each would wait for the other; the transaction goes on."""
+    begun = await tab.call("db.begin")
+
+    assert (await tab.fail(method))["code"] == "transaction"
+
+    await tab.call("db.commit", **begun)
 
 
 async def test_a_repeated_write_is_carried_out_once(tab, dispatcher):
