@@ -16,9 +16,9 @@ _LOAD = """async (name) => {
 class Side:
     """A page with one system in it.
 
-    A script is a JavaScript function of ``({open, dbName, outcomeOf, later},
+    A script is a JavaScript function of ``({open, dbName, save, outcomeOf, later},
     argument)``: ``open(options)`` gives an open adapter on the test's database,
-    ``outcomeOf(work)`` 'ok' or what went wrong.
+    ``save(db)`` makes it durable, ``outcomeOf(work)`` is 'ok' or what went wrong.
 
     Args:
         context: Of its own, so that the last page takes the host with it.

@@ -10,8 +10,7 @@ from pyodide_app.browser.agents import Agents
 from pyodide_app.browser.call import Surroundings
 from pyodide_app.browser.databases import Databases
 from pyodide_app.browser.dispatcher import Dispatcher
-from pyodide_app.browser.methods import ALONE
-from pyodide_app.browser.methods import METHODS, STREAMS
+from pyodide_app.browser.methods import ALONE, METHODS, STREAMS
 from pyodide_app.browser.wire import decode, encode
 from pyodide_app.storage import MemoryAdapter
 
