@@ -44,6 +44,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=1000,
         help="how many hostile files are imported (default: 1000)",
     )
+    group.addoption(
+        "--peers-report",
+        type=Path,
+        help="write what other systems bear beside ours to this file",
+    )
 
 
 @pytest.hookimpl(trylast=True)

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expec
 
 from tests.benchmarks.peers import BUNDLES, set_up_peers
 from tests.browser.faults import Faults
+from tests.browser.peer_report import Row, peers_page
 from tests.browser.profile import PersistentProfile
 from tests.browser.sides import Side
 from tests.browser.workbench import Workbench
@@ -225,6 +226,17 @@ def peers() -> None:
         set_up_peers()
     except BuildError as error:
         pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def peer_rows(request: pytest.FixtureRequest) -> Iterator[list[Row]]:
+    """What systems compared have borne; `--peers-report` writes it to a file."""
+    rows: list[Row] = []
+    yield rows
+    path = request.config.getoption("--peers-report")
+    if path:
+        names = [item.name for item in request.session.items]
+        path.write_text(peers_page(rows, names), "utf-8")
 
 
 @pytest.fixture(scope="module")

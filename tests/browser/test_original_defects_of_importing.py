@@ -75,7 +75,7 @@ MALFORMED = "Error: database disk image is malformed"
         ),
     ],
 )
-def test_d11_a_bad_file_is_refused_before_anything_is_destroyed(  # noqa: PLR0913
+def test_d11_a_bad_file_is_refused_before_anything_is_destroyed(
     ours, original, older_original, name, refused, shown, shown_by_older
 ):
     """The data are there in the open session, and in the next one."""

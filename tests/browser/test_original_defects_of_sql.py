@@ -1,8 +1,8 @@
 """The original's defects in running SQL: what a user expects, on both sides.
 
 Each test hands one script to our adapter and to the original's, in one browser. The
-second assertion is there to tell when the original stops failing. Numbers D1 to D30
-are those of docs/reliability.md.
+second assertion is there to tell when the original stops failing. Its defects are
+numbered as in docs/reliability-peers.md.
 """
 
 ROLLED_BACK_LATE = """async ({ open, outcomeOf, later }) => {

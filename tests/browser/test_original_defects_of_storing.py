@@ -1,14 +1,13 @@
 """The original's defects in storing: what a user expects, on both sides.
 
-See test_original_defects_of_sql.py for how a test is made. What happens to both when
-the browser is killed or its storage damaged is in test_peers_under_faults.py.
+See test_original_defects_of_sql.py for how a test is made. D4, D5, and a browser that
+is killed are in test_peers_under_faults.py.
 """
 
 import pytest
 from playwright.sync_api import Page
 
 from tests.browser.sides import Side
-from tests.browser.test_storage_pressure import Quota
 
 WRITE = """async ({ open }, [count, options]) => {
   const db = await open(options);
@@ -85,67 +84,6 @@ def test_d03_an_interval_of_zero_is_no_interval(ours, original):
     assert ours(COUNT) == 100
 
     assert original(COUNT) == NO_TABLE
-
-
-_QUOTA = 20_000_000
-_ROWS, _ROW = 15, 2_000_000
-
-FILL = """async ({ open, outcomeOf, later }, [options, rows, size]) => {
-  const db = await open(options);
-  await db.exec('CREATE TABLE row (bytes)');
-  const outcomes = [];
-  for (let i = 0; i < rows; i++) {
-    const bytes = new Uint8Array(size);
-    for (let at = 0; at < size; at += 50_000) {
-      crypto.getRandomValues(bytes.subarray(at, at + 50_000));
-    }
-    outcomes.push(await outcomeOf(() =>
-      db.run('INSERT INTO row VALUES (?)', [bytes])));
-    if (outcomes.at(-1) !== 'ok') break;
-    await later(100);
-  }
-  if (!db.flush) outcomes.push(await outcomeOf(() => db.close()));
-  return outcomes;
-}"""
-
-
-@pytest.fixture(scope="module")
-def filled(browser, base_url, peers):
-    """Both sides after writing into too little space: outcomes, and rows kept."""
-    found = {}
-    for name, options in {
-        "ours": {"durability": "commit"},
-        "original": {"saveIntervalMs": 50},
-    }.items():
-        with browser.new_context(base_url=base_url) as context:
-            context.set_default_timeout(60_000)
-            # It lasts as long as the page that it was set through.
-            blank = context.new_page()
-            blank.goto("/tests/blank.html")
-            Quota(blank, base_url).set(_QUOTA)
-            side = Side(context, name, "filled")
-            outcomes = side(FILL, [options, _ROWS, _ROW])
-            side.start_again()
-            found[name] = (outcomes, side(COUNT))
-    return found
-
-
-def test_d04_a_full_storage_is_an_error_and_loses_nothing(filled):
-    """What was acknowledged is there; the original reports success to the end."""
-    *acknowledged, last = filled["ours"][0]
-    assert last == "quota_exceeded"
-    assert len(acknowledged) <= filled["ours"][1]
-
-    outcomes, kept = filled["original"]
-    assert outcomes == ["ok"] * (_ROWS + 1)
-    assert kept < _ROWS
-
-
-def test_d05_most_of_the_quota_can_be_used(filled):
-    """The original needs room for the old file and the new one."""
-    assert filled["ours"][1] * _ROW > _QUOTA / 2
-
-    assert filled["original"][1] * _ROW <= _QUOTA / 2
 
 
 def test_d06_a_second_tab_overwrites_nothing(ours, original):

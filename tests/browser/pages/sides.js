@@ -74,5 +74,7 @@ async function outcomeOf(work) {
 }
 
 function later(ms) {
-  return new Promise((resolve) => setTimeout(resolve, ms));
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
 }
