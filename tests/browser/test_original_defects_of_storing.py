@@ -10,7 +10,7 @@ from playwright.sync_api import Page
 from tests.browser.sides import Side
 
 WRITE = """async ({ open }, [count, options]) => {
-  const db = await open(options);
+  globalThis.db = await open(options);
   await db.exec('CREATE TABLE IF NOT EXISTS row (i)');
   for (let i = 0; i < count; i++) await db.run('INSERT INTO row VALUES (?)', [i]);
 }"""
@@ -22,6 +22,16 @@ COUNT = """async ({ open, outcomeOf }) => {
     count = (await db.get('SELECT count(*) AS n FROM row')).n;
   });
   return outcome === 'ok' ? count : outcome;
+}"""
+
+# Ours tells when everything is durable; the original gets half a second.
+WAIT = """async ({ later }) => {
+  if (!db.status) return later(500);
+  for (let i = 0; i < 1000; i++) {
+    const { durableSeq, committedSeq } = await db.status();
+    if (durableSeq === committedSeq) return;
+    await later(20);
+  }
 }"""
 
 NO_TABLE = "Error: no such table: row"
@@ -44,14 +54,14 @@ def test_d01_what_was_acknowledged_outlives_the_page(ours, original, leaves):
 
 def test_d02_hiding_the_page_makes_everything_durable(ours, original):
     """A phone hides a page, and then ends it without a word."""
-    hide = """async ({ later }) => {
+    hide = """() => {
       Object.defineProperty(document, 'visibilityState', { get: () => 'hidden' });
       document.dispatchEvent(new Event('visibilitychange'));
-      await later(500);
     }"""
     for side in (ours, original):
         side(WRITE, [100, {"saveIntervalMs": 60_000}])
         side(hide)
+        side(WAIT)
         side.start_again()
 
     assert ours(COUNT) == 100
@@ -78,7 +88,7 @@ def test_d03_without_auto_save_there_is_a_flush(ours, original):
 def test_d03_an_interval_of_zero_is_no_interval(ours, original):
     for side in (ours, original):
         side(WRITE, [100, {"saveIntervalMs": 0}])
-        side.page.wait_for_timeout(500)
+        side(WAIT)
         side.start_again()
 
     assert ours(COUNT) == 100

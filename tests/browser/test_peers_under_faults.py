@@ -197,17 +197,28 @@ class Begin(Protocol):
     """Begins a trial; its rows go to the report whatever becomes of the test."""
 
     def __call__(
-        self, fault: str, peers: Sequence[Peer] = PEERS, *, size: int = _SIZE
+        self,
+        fault: str,
+        peers: Sequence[Peer] = PEERS,
+        *,
+        size: int = _SIZE,
+        browser: Browser | None = None,
     ) -> Trial: ...
 
 
 @pytest.fixture(scope="module")
 def begin(peers: None, browser: Browser, peer_rows: list[Row]) -> Begin:
-    engine = f"Chromium {browser.version}"
+    usual = browser
 
     def begin_trial(
-        fault: str, peers: Sequence[Peer] = PEERS, *, size: int = _SIZE
+        fault: str,
+        peers: Sequence[Peer] = PEERS,
+        *,
+        size: int = _SIZE,
+        browser: Browser | None = None,
     ) -> Trial:
+        used = browser or usual
+        engine = f"{used.browser_type.name.capitalize()} {used.version}"
         trial = Trial(fault, engine, peers, size)
         peer_rows.extend(trial.rows)
         return trial
@@ -221,20 +232,28 @@ def rounds(soak_count: int) -> int:
     return max(1, soak_count // 50)
 
 
+@pytest.mark.parametrize(
+    "profile",
+    [
+        "persistent_profile",
+        pytest.param("firefox_profile", marks=pytest.mark.firefox),
+    ],
+)
 def test_d01_a_killed_browser_loses_nothing_acknowledged(
-    begin, persistent_profile, base_url, rounds
+    begin, profile, request, base_url, rounds
 ):
     """SIGKILL to every process of it."""
-    trial = begin("browser killed while it writes")
-    context = persistent_profile.launch(base_url=base_url)
+    profile = request.getfixturevalue(profile)
+    context = profile.launch(base_url=base_url)
+    trial = begin("browser killed while it writes", browser=context.browser)
     for _ in range(rounds):
         trial.listen(context)
         sides = trial.enter(context)
         trial.open(sides)
         trial.write(sides)
         _wait(sides)
-        persistent_profile.kill()
-        context = persistent_profile.launch(base_url=base_url)
+        profile.kill()
+        context = profile.launch(base_url=base_url)
         trial.check(trial.enter(context))
 
     assert trial.of(OURS).lost == trial.of(OURS).corrupt == 0
