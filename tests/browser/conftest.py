@@ -236,7 +236,8 @@ def peer_rows(request: pytest.FixtureRequest) -> Iterator[list[Row]]:
     path = request.config.getoption("--peers-report")
     if path:
         names = [item.name for item in request.session.items]
-        path.write_text(peers_page(rows, names), "utf-8")
+        soak_count = request.config.getoption("--soak-count")
+        path.write_text(peers_page(rows, names, soak_count), "utf-8")
 
 
 @pytest.fixture(scope="module")

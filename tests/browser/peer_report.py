@@ -1,7 +1,7 @@
 """docs/reliability-peers.md, from one run of the tests that try several systems.
 
     python3 build.py test tests/browser -k "original_defects or peers" \\
-        --soak-count 1000 --peers-report docs/reliability-peers.md
+        --soak-count 200 --peers-report docs/reliability-peers.md
 """
 
 import re
@@ -60,9 +60,10 @@ _METHOD = f"""
 - **Corrupt** counts rounds after which SQLite could not read the database, or
   `PRAGMA integrity_check` was not ok. **Silent** counts rounds in which something was
   lost and neither an error nor the status said so.
-- **Original** is {PEERS["original"].title}, with its default interval of 5 s. "Saving
-  after each write" awaits its own save path after each write, which it has no public
-  way to ask for. **wa-sqlite** 1.0.0 runs on its `IDBBatchAtomicVFS`.
+- **Original** is {PEERS["original"].title}, with its
+  default interval of 5 s. "Saving after each write" awaits its own save path after
+  each write, which it has no public way to ask for. **wa-sqlite** 1.0.0 runs on its
+  `IDBBatchAtomicVFS`.
 - **A changed byte** is one bit of one byte in whatever the system's IndexedDB holds,
   while it is closed. No system can have what is gone. Ours opens as the newest
   state that verifies, keeps what follows aside, and says so; the others read the
@@ -70,21 +71,22 @@ _METHOD = f"""
 """.strip()
 
 
-def peers_page(rows: Sequence[Row], tests: Iterable[str]) -> str:
+def peers_page(rows: Sequence[Row], tests: Iterable[str], soak_count: int) -> str:
     """Return the page.
 
     Args:
         rows: Of every trial.
         tests: Names of the tests that ran.
+        soak_count: As the run was told.
     """
-    return "\n\n".join(_parts(rows, tests)) + "\n"
+    return "\n\n".join(_parts(rows, tests, soak_count)) + "\n"
 
 
-def _parts(rows: Sequence[Row], tests: Iterable[str]) -> Iterator[str]:
+def _parts(rows: Sequence[Row], tests: Iterable[str], soak_count: int) -> Iterator[str]:
     yield "# The same faults, three systems"
     yield (
         "Written by the tests themselves: `python3 build.py test "
-        'tests/browser -k "original_defects or peers" --soak-count 1000 '
+        f'tests/browser -k "original_defects or peers" --soak-count {soak_count} '
         "--peers-report docs/reliability-peers.md`."
     )
     yield as_markdown(_HEADERS, [_cells(row) for row in rows])
