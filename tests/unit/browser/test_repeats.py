@@ -66,8 +66,9 @@ async def test_a_tab_that_goes_after_the_commit_does_not_undo_it(adapter):
     repeats = Repeats()
     adapter.is_fast.clear()
     call = asyncio.ensure_future(repeats.once("k", "insert", adapter, insert))
-    while await count(adapter) == 0:
+    for _ in range(10):
         await asyncio.sleep(0)
+    assert await count(adapter) == 1
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
