@@ -195,7 +195,8 @@ async function askToKeep() {
   const persisted = connection.status.value?.persisted ?? null;
   const isGranted = await askOnce(persisted);
   if (isGranted === null) return;
-  toast(persistWords(isGranted));
+  // Most are declined at first; the storage panel says so, and asks again.
+  if (isGranted) toast(persistWords(true));
   await connection.refreshStatus();
 }
 
