@@ -13,7 +13,13 @@ from pathlib import Path
 from tools.commands import run, say, status_of
 from tools.project import BuildError, venv_python
 
-__all__ = ["CHROMIUM_ARGS", "find_chromium", "find_firefox", "set_up_browsers"]
+__all__ = [
+    "CHROMIUM_ARGS",
+    "find_chromium",
+    "find_firefox",
+    "find_webkit",
+    "set_up_browsers",
+]
 
 _CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _FIREFOX_NAMES = ("firefox-esr", "firefox")
@@ -43,6 +49,19 @@ def find_firefox() -> str | None:
     return _first_on_path(_FIREFOX_NAMES)
 
 
+def find_webkit() -> tuple[str, str] | None:
+    """Paths of WebKitGTK's WebDriver and of its browser, or None.
+
+    They need a display, which ``xvfb-run`` gives.
+    """
+    driver = shutil.which("WebKitWebDriver")
+    browsers = Path("/usr/lib").glob("*/webkit2gtk-4.*/MiniBrowser")
+    browser = next(browsers, None)
+    if driver is None or browser is None or shutil.which("xvfb-run") is None:
+        return None
+    return driver, str(browser)
+
+
 def set_up_browsers() -> None:
     """A Chromium is there; a Firefox is there if it was easy to have.
 
@@ -54,6 +73,9 @@ def set_up_browsers() -> None:
     has_firefox = find_firefox() is not None or _has_playwrights("firefox")
     if not has_firefox and not (_can_apt() and _apt_install("firefox-esr")):
         say("there is no Firefox, and none could be installed: its tests are skipped")
+    has_webkit = find_webkit() is not None
+    if not has_webkit and not (_can_apt() and _install_webkit()):
+        say("there is no WebKitGTK, and none could be installed: its tests are skipped")
 
 
 def _install_chromium() -> None:
@@ -67,6 +89,14 @@ def _install_chromium() -> None:
             "`chromium` or `google-chrome` so that it is on the PATH"
         )
         raise BuildError(msg) from error
+
+
+def _install_webkit() -> bool:
+    return (
+        _apt_install("webkit2gtk-driver")
+        and _apt_install("xvfb")
+        and find_webkit() is not None
+    )
 
 
 def _has_playwrights(name: str) -> bool:

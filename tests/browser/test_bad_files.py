@@ -109,7 +109,7 @@ def test_a_bad_file_is_refused_and_nothing_changes(bench, tmp_path, name):
     dialog.get_by_role("button", name="Close").click()
     expect(bench.conversations.get_by_role("link")).to_have_count(1)
     expect(bench.conversation("What was here before")).to_be_visible()
-    expect(bench.page.get_by_text("Restore points")).to_be_hidden()
+    expect(bench.page.get_by_role("heading", name="Restore points")).to_be_hidden()
 
 
 @pytest.mark.parametrize("mode", ["Merge", "Replace"])

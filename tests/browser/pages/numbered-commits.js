@@ -177,8 +177,8 @@ export class NumberedCommits {
   /** Resolves when the log is so long that a checkpoint has been begun. */
   async checkpointBegins() {
     for (;;) {
-      const { logBytes, fileBytes } = await this.#details();
-      if (logBytes > Math.max(SMALLEST_LOG, fileBytes / 4)) return;
+      const { logBytes, databaseBytes } = await this.#details();
+      if (logBytes > Math.max(SMALLEST_LOG, databaseBytes / 4)) return;
     }
   }
 
