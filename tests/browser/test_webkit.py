@@ -56,7 +56,7 @@ _ENCRYPT = """
 const storage = await open({ dbName: 'sealed' });
 const event = { type: 'user_message', text: 'under the third oak' };
 await storage.conversations.save('c', 'me', 'p', [event]);
-await storage.keepRestorePoint('plain');
+await storage.importDatabase(await storage.exportDatabase());
 await storage.encrypt('correct horse');
 await storage.close();
 """
@@ -68,7 +68,7 @@ codes.push(await codeOf(open({ dbName: 'sealed' })));
 codes.push(await codeOf(open({ dbName: 'sealed', passphrase: 'wrong' })));
 const storage = await open({ dbName: 'sealed', passphrase: 'correct horse' });
 const hits = await storage.conversations.search('oak');
-const points = await storage.listRestorePoints();
+const points = await storage.restorePoints();
 await storage.close();
 return [codes, hits.length, points.map(({ encrypted }) => encrypted)];
 """
