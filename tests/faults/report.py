@@ -47,7 +47,8 @@ too. {sum}
 *Survived*: after the fault everything was opened and checked, row by row, and was \
 what some whole number of commits leaves. *Lost*: writes that were acknowledged as \
 durable and were not there, or were there twice. In `batched` an acknowledged write is \
-promised after the interval of 100 ms and its flush.
+promised after the interval of 100 ms and its flush. What other systems bear under \
+the same faults is in [reliability-peers.md](reliability-peers.md).
 """
 
 _REPEAT = """\
