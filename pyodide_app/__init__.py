@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         IndexedDbAdapter,
         MemoryAdapter,
         NativeSqliteAdapter,
+        PostgresAdapter,
         StorageAdapter,
         create_agentos_storage,
     )
@@ -25,6 +26,7 @@ __all__ = [
     "IndexedDbAdapter",
     "MemoryAdapter",
     "NativeSqliteAdapter",
+    "PostgresAdapter",
     "PyodideAppError",
     "StorageAdapter",
     "StorageError",

@@ -11,6 +11,12 @@ names the way out. ``detail`` is the same data as JSON, for the border.
     │  ├─ StorageResolutionError        storage_resolution
     │  ├─ StorageClosedError            storage_closed
     │  ├─ StorageInUseError             storage_in_use
+    │  ├─ CapabilityError               capability
+    │  ├─ MissingDependencyError        missing_dependency
+    │  ├─ ServerError                   server
+    │  │  ├─ ServerUnavailableError     server_unavailable
+    │  │  ├─ ServerLoginError           server_login
+    │  │  └─ ConnectionLostError        connection_lost
     │  ├─ SqlError                      sql
     │  │  └─ ConstraintError            sql_constraint
     │  ├─ ParameterError                sql_parameters
@@ -64,11 +70,14 @@ __all__ = [
     "BackupTooNewError",
     "BackupTruncatedError",
     "BackupUnsafeError",
+    "CapabilityError",
+    "ConnectionLostError",
     "ConstraintError",
     "CursorError",
     "DurabilityError",
     "EncryptionError",
     "MigrationChangedError",
+    "MissingDependencyError",
     "NoRoomForRestorePointError",
     "NotADatabaseError",
     "NotEncryptedError",
@@ -88,6 +97,9 @@ __all__ = [
     "RestorePointNotFoundError",
     "SchemaError",
     "SchemaTooNewError",
+    "ServerError",
+    "ServerLoginError",
+    "ServerUnavailableError",
     "SqlError",
     "StorageClosedError",
     "StorageError",
@@ -170,11 +182,88 @@ class StorageInUseError(StorageError):
         self.name = name
 
 
-class SqlError(StorageError):
-    """SQLite refused a statement.
+class CapabilityError(StorageError):
+    """This adapter cannot do that; another one can."""
+
+    code = "capability"
+
+
+class MissingDependencyError(StorageError):
+    """A package that this needs is not installed.
 
     Attributes:
-        sqlite_code: SQLite's name for it, such as ``SQLITE_ERROR``.
+        package: What is missing.
+        extra: Of pyodide_app; installing it installs the package.
+    """
+
+    code = "missing_dependency"
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(
+            f"{package} is not installed; pip install 'pyodide_app[{extra}]'",
+            package=package,
+            extra=extra,
+        )
+        self.package = package
+        self.extra = extra
+
+
+class ServerError(StorageError):
+    """The database server could not do what was asked.
+
+    Attributes:
+        server: Host and database, without any secret.
+    """
+
+    code = "server"
+    _sentence: ClassVar[str] = "the database server failed"
+
+    def __init__(self, server: str, reason: str = "") -> None:
+        because = f" ({reason})" if reason else ""
+        super().__init__(
+            f"{server}: {self._sentence}{because}", server=server, reason=reason
+        )
+        self.server = server
+        self.reason = reason
+
+
+class ServerUnavailableError(ServerError):
+    """The database server cannot be reached."""
+
+    code = "server_unavailable"
+    _sentence = (
+        "the database server cannot be reached; check its address and that it runs, "
+        "then try again"
+    )
+
+
+class ServerLoginError(ServerError):
+    """The database server does not let this user in."""
+
+    code = "server_login"
+    _sentence = (
+        "the database server does not let this user in; check user, password and "
+        "the name of the database"
+    )
+
+
+class ConnectionLostError(ServerError):
+    """The connection ended while it was used; an open transaction is undone."""
+
+    code = "connection_lost"
+    _sentence = (
+        "the connection to the database server was lost and what was not committed "
+        "is undone; run the transaction again, and if it was in its commit, look "
+        "first whether it is there"
+    )
+
+
+class SqlError(StorageError):
+    """SQLite, or the database server, refused a statement.
+
+    Attributes:
+        sqlite_code: SQLite's name for it, such as ``SQLITE_ERROR``; of a server what
+            has none there is ``SQLSTATE_`` and its code.
         sql: The text that was refused.
     """
 

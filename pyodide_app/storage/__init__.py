@@ -20,6 +20,7 @@ from pyodide_app.storage.adapters import (
     IndexedDbAdapter,
     MemoryAdapter,
     NativeSqliteAdapter,
+    PostgresAdapter,
 )
 from pyodide_app.storage.changes import Change, ChangeFeed, Subscription
 from pyodide_app.storage.diagnostics import (
@@ -71,6 +72,7 @@ __all__ = [
     "Page",
     "Parameters",
     "Persona",
+    "PostgresAdapter",
     "PrunePlan",
     "PruneReport",
     "QuarantinedItem",

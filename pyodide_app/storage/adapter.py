@@ -5,6 +5,7 @@ snake_case. `tests/contract` holds the promises as tests; each adapter runs them
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, TypeVar
 
@@ -19,6 +20,7 @@ __all__ = [
     "BatchError",
     "BatchOperation",
     "BatchResult",
+    "Dialect",
     "Durability",
     "EvictionRisk",
     "Parameters",
@@ -56,6 +58,9 @@ keep it. ``disk_pressure``: the browser, when the disk gets full. ``unused_7_day
 Safari, after 7 days of use without a visit. ``private_window``: probably one, and all
 goes with it. ``memory_only``: nothing is stored.
 """
+
+Dialect: TypeAlias = Literal["sqlite", "postgres"]
+"""Whose SQL the database runs."""
 
 Durability: TypeAlias = Literal["batched", "commit", "strict"]
 """When `run` returns: committed (``batched``), or durable. See ARCHITECTURE.md."""
@@ -119,7 +124,7 @@ class StorageStatus:
     """How safe the data are now.
 
     Attributes:
-        mode: ``indexeddb``, ``native`` or ``memory``.
+        mode: ``indexeddb``, ``native``, ``postgres`` or ``memory``.
         durability: The mode of the adapter, see `Durability`.
         committed_seq: Counts commits; at least ``durable_seq``.
         durable_seq: The last commit that is durable; equal to ``committed_seq``
@@ -232,7 +237,7 @@ class StorageAdapter(Protocol):
     - An error leaves nothing half-done, and is one of `pyodide_app.errors`.
 
     Attributes:
-        kind: ``indexeddb``, ``native`` or ``memory``.
+        kind: ``indexeddb``, ``native``, ``postgres`` or ``memory``.
         capabilities: Words of the original: ``sync``, ``transactions``, ``wal``,
             ``locks``, ``persistence``, ``streaming``, ``batch``, ``prepared``,
             ``concurrent``, ``json``, ``arrays``.
@@ -242,6 +247,11 @@ class StorageAdapter(Protocol):
     @property
     def kind(self) -> str:
         """Which adapter this is."""
+        ...
+
+    @property
+    def dialect(self) -> Dialect:
+        """Whose SQL it runs."""
         ...
 
     @property
@@ -421,6 +431,14 @@ class StorageAdapter(Protocol):
 
         Returns:
             The restore point, if one was to be kept.
+        """
+        ...
+
+    def attached(self, path: str) -> AbstractAsyncContextManager[tuple[str, str]]:
+        """Make the six tables of an SQLite file readable inside.
+
+        The file is plain and checked. Yields what to write before the names of our
+        tables, and before those of the file.
         """
         ...
 

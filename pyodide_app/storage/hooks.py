@@ -6,6 +6,7 @@ one that has some.
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar, cast
 
@@ -14,6 +15,7 @@ from pyodide_app.storage.adapter import (
     BatchError,
     BatchOperation,
     BatchResult,
+    Dialect,
     Parameters,
     QuarantinedItem,
     RestorePoint,
@@ -99,6 +101,11 @@ class HookedAdapter:
     def kind(self) -> str:
         """The kind of the adapter behind."""
         return self._inner.kind
+
+    @property
+    def dialect(self) -> Dialect:
+        """Whose SQL it runs."""
+        return self._inner.dialect
 
     @property
     def capabilities(self) -> frozenset[str]:
@@ -226,6 +233,10 @@ class HookedAdapter:
     ) -> RestorePoint | None:
         """Make the database equal the verified file at *staged_path*."""
         return await self._inner.replace_database(staged_path, keep_as=keep_as)
+
+    def attached(self, path: str) -> AbstractAsyncContextManager[tuple[str, str]]:
+        """Make the six tables of an SQLite file readable inside."""
+        return self._inner.attached(path)
 
     async def keep_restore_point(self, reason: str) -> RestorePoint:
         """Keep a durable copy of the database as of the last commit."""

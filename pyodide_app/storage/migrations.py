@@ -19,9 +19,9 @@ from pyodide_app.errors import MigrationChangedError, SchemaTooNewError
 from pyodide_app.ids import now_ms
 from pyodide_app.storage.adapter import Parameters, Row, RunResult
 
-__all__ = ["Connection", "Migration", "migrate"]
+__all__ = ["CREATE_LOG", "Connection", "Migration", "migrate", "pending_of"]
 
-_CREATE_LOG = """
+CREATE_LOG = """
 CREATE TABLE IF NOT EXISTS schema_migration (
     version    INTEGER PRIMARY KEY,
     name       TEXT NOT NULL,
@@ -94,11 +94,10 @@ def migrate(
             No migration runs.
         SqlError: A statement failed; its migration was rolled back.
     """
-    _check_numbering(history)
-    pending = _select_pending(_applied(connection), history)
+    pending = pending_of(_applied(connection), history)
     for migration in pending:
         with connection.transaction():
-            connection.run(_CREATE_LOG)
+            connection.run(CREATE_LOG)
             for statement in migration.statements:
                 connection.run(statement)
             connection.run(
@@ -123,10 +122,11 @@ def _applied(connection: Connection) -> list[str]:
     return [str(row["checksum"]) for row in rows]
 
 
-def _select_pending(
+def pending_of(
     applied: Sequence[str], history: Sequence[Migration]
 ) -> tuple[Migration, ...]:
     """Return the part of *history* that follows the applied checksums."""
+    _check_numbering(history)
     if len(applied) > len(history):
         raise SchemaTooNewError(found=len(applied), supported=len(history))
     for checksum, migration in zip(applied, history, strict=False):

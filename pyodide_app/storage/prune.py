@@ -150,7 +150,7 @@ class _Choice:
     def conversations(self) -> str:
         return (
             "id IN (SELECT id FROM (SELECT id, updated_at, row_number() OVER "
-            "(ORDER BY updated_at DESC, id DESC) AS place FROM conversations) "
+            "(ORDER BY updated_at DESC, id DESC) AS place FROM conversations) AS c "
             f"WHERE updated_at < {self.before} AND place > {self.keep})"
         )
 
@@ -186,8 +186,8 @@ class _Choice:
             "coalesce(events.whole, 0) + coalesce(telemetry.whole, 0) AS whole "
             "FROM pragma_page_size, pragma_page_count, pragma_freelist_count, "
             "(SELECT count(*) AS conversations FROM conversations "
-            f"WHERE {self.conversations}), "
-            f"(SELECT count(*) AS sessions FROM sessions WHERE {self.sessions}), "
+            f"WHERE {self.conversations}) AS c, "
+            f"(SELECT count(*) AS sessions FROM sessions WHERE {self.sessions}) AS s, "
             f"({_weigh('conversation_events', self.events)}) AS events, "
             f"({_weigh('telemetry', self.telemetry)}) AS telemetry"
         )

@@ -8,7 +8,7 @@ no function that plain SQLite with FTS5 lacks.
 
 from pyodide_app.storage.migrations import Migration
 
-__all__ = ["MIGRATIONS", "PUBLIC_TABLES", "SCHEMA_VERSION"]
+__all__ = ["MIGRATIONS", "PUBLIC_TABLES", "SCHEMA_VERSION", "first_text"]
 
 PUBLIC_TABLES = (
     "conversations",
@@ -140,12 +140,12 @@ END
 )
 
 
-def _first_text(column: str, paths: tuple[str, ...]) -> str:
-    """Return SQL for the first of *paths* in *column* that holds a text."""
+def first_text(column: str) -> str:
+    """Return SQL for what was said in an event whose data *column* holds."""
     tried = " ".join(
         f"WHEN json_type({column}, '{path}') = 'text' "
         f"THEN json_extract({column}, '{path}')"
-        for path in paths
+        for path in _SAID
     )
     return f"CASE {tried} END"
 
@@ -163,7 +163,7 @@ answer that broke off."""
 _INDEX_EVENT = f"""
     INSERT INTO search_text (conversation_id, event_id, text)
     SELECT new.conversation_id, new.id, said.text
-    FROM (SELECT {_first_text("new.event_data", _SAID)} AS text) AS said
+    FROM (SELECT {first_text("new.event_data")} AS text) AS said
     WHERE said.text <> '';
 """
 _INDEX_TITLE = """

@@ -10,6 +10,7 @@ Rule 3: a snippet is text, with the positions of the matches beside it.
 
 import re
 from dataclasses import dataclass
+from typing import Final
 
 from pyodide_app.storage.adapter import Row, SqlValue, StorageAdapter
 from pyodide_app.storage.excerpt import Term, excerpt
@@ -121,7 +122,8 @@ async def find_messages(
     query = parse_query(text)
     if not query.terms:
         return []
-    sql, values = _statement(query, user_id)
+    statement = _STATEMENTS[adapter.dialect]
+    sql, values = statement(query, user_id)
     rows = await adapter.all(sql, (*values, limit))
     return [_hit(row, query) for row in rows]
 
@@ -184,6 +186,45 @@ def _statement(query: Query, user_id: str | None) -> tuple[str, list[SqlValue]]:
             order="message_search.rank",
         )
     return sql, values
+
+
+def _postgres_statement(
+    query: Query, user_id: str | None
+) -> tuple[str, list[SqlValue]]:
+    """The same for PostgreSQL; its functions are in `postgres.schema`."""
+    words = [term for term in query.terms if term.where != "anywhere"]
+    conditions: list[str] = []
+    values: list[SqlValue] = []
+    source = "search_text AS text" + _JOIN_CONVERSATION
+    score, order = "0.0::float8", "coalesce(event.timestamp, conversation.updated_at)"
+    if words:
+        asked = " && ".join("search_query(?, ?::int::boolean)" for _ in words)
+        for term in words:
+            values += [term.text, int(term.where == "beginning")]
+        source += f" CROSS JOIN (SELECT {asked} AS query) AS asked"
+        conditions.append("text.words @@ asked.query")
+        score = order = "ts_rank(text.words, asked.query, 1)::float8"
+    else:
+        source += _JOIN_EVENT
+    for part in query.contains:
+        conditions.append("text.text LIKE ? ESCAPE '\\'")
+        values.append(f"%{_escape_like(part)}%")
+    if user_id is not None:
+        conditions.append("conversation.user_id = ?")
+        values.append(user_id)
+    return (
+        _SELECT.format(
+            docid="text.docid",
+            score=score,
+            source=source,
+            conditions=" AND ".join(conditions),
+            order=f"{order} DESC",
+        ),
+        values,
+    )
+
+
+_STATEMENTS: Final = {"sqlite": _statement, "postgres": _postgres_statement}
 
 
 def _escape_like(text: str) -> str:

@@ -97,6 +97,16 @@ class Scope:
             scope = scope._around
         return self
 
+    async def take_turn(self) -> "Scope":
+        """Wait for the turn in the scope of this task, and return that scope."""
+        while True:
+            scope = self.current()
+            await scope.turns.take()
+            if scope.is_open:
+                return scope
+            # It ended while this task waited; its place is elsewhere now.
+            scope.turns.hand_over()
+
     def check(self) -> None:
         """Raise if what was done in this scope has been undone."""
         if self._is_undone:

@@ -9,6 +9,7 @@ that a browser can run the same cases inside Pyodide:
 
 import asyncio
 import math
+import os
 import sqlite3
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
@@ -45,6 +46,12 @@ def cases() -> Iterator[Case]:
     for name, value in globals().items():
         if name.startswith("test_"):
             yield value
+
+
+def in_sqlites_words(case: Case) -> Case:
+    """Mark a case of what only SQLite's own language can say."""
+    case.dialect = "sqlite"
+    return case
 
 
 async def refused(awaitable, error_class):
@@ -94,17 +101,16 @@ async def test_changes_are_zero_for_definitions_and_queries(adapter):
     await add(adapter, "a")
 
     for sql in (
-        "CREATE TABLE other (x)",
+        "CREATE TABLE other (x TEXT)",
         "SELECT * FROM note",
         "UPDATE note SET text = 'b' WHERE id = 99",
-        "PRAGMA user_version = 5",
         "DROP TABLE other",
     ):
         assert (await adapter.run(sql)).changes == 0, sql
 
 
 async def test_last_row_id_is_none_before_any_insert(adapter):
-    result = await adapter.run("CREATE TABLE t (x)")
+    result = await adapter.run("CREATE TABLE t (x INTEGER)")
 
     assert result.last_row_id is None
 
@@ -155,6 +161,7 @@ async def test_all_returns_every_row_in_order(adapter):
     assert rows == [{"id": 2, "text": "b"}, {"id": 1, "text": "a"}]
 
 
+@in_sqlites_words
 async def test_values_come_back_as_they_were(adapter):
     values = [
         None,
@@ -180,6 +187,44 @@ async def test_values_come_back_as_they_were(adapter):
     rows = await adapter.all("SELECT v FROM t ORDER BY i")
     assert [row["v"] for row in rows] == values
     assert [type(row["v"]) for row in rows] == [type(value) for value in values]
+
+
+async def test_values_come_back_from_columns_of_their_type(adapter):
+    for kind, values in (
+        ("INTEGER", [None, 0, -1, 2**63 - 1, -(2**63), 9007199254740993]),
+        ("REAL", [None, 1.5, -0.0, 0.1, 1e300, math.inf, -math.inf]),
+        ("TEXT", [None, "", "naïve 営業 🎉 \\ '' % \n end"]),
+        ("BLOB", [None, b"", bytes(range(256))]),
+    ):
+        table = f"of_{kind}"
+        await adapter.run(f"CREATE TABLE {table} (i INTEGER PRIMARY KEY, v {kind})")
+        for value in values:
+            await adapter.run(f"INSERT INTO {table} (v) VALUES (?)", [value])
+
+        rows = await adapter.all(f"SELECT v FROM {table} ORDER BY i")
+        assert [row["v"] for row in rows] == values
+        assert [type(row["v"]) for row in rows] == [type(value) for value in values]
+
+
+async def test_what_an_insert_would_repeat_is_updated_or_ignored(adapter):
+    await adapter.run("CREATE TABLE t (id TEXT PRIMARY KEY, n INTEGER)")
+    upsert = "INSERT INTO t VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET n = excluded.n"
+
+    await adapter.run(upsert, ("a", 1))
+    await adapter.run(upsert, ("a", 2))
+    ignored = await adapter.run("INSERT OR IGNORE INTO t VALUES ('a', 3)")
+
+    assert ignored.changes == 0
+    assert await adapter.all("SELECT * FROM t") == [{"id": "a", "n": 2}]
+
+
+async def test_an_id_that_was_given_is_followed_by_the_next(adapter):
+    await make_notes(adapter)
+    await adapter.run("INSERT INTO note (id, text) VALUES (41, 'a')")
+
+    result = await adapter.run("INSERT INTO note (text) VALUES ('b')")
+
+    assert result.last_row_id == 42
 
 
 async def test_a_large_integer_is_found_by_itself(adapter):
@@ -239,7 +284,7 @@ async def test_one_name_may_occur_twice(adapter):
 
 async def test_parameters_that_do_not_fit_are_refused(adapter):
     """Defects D16 and D19: the original stores NULL, or throws a bare string."""
-    await adapter.run("CREATE TABLE t (a, b)")
+    await adapter.run("CREATE TABLE t (a INTEGER, b TEXT)")
     two = "INSERT INTO t VALUES (?, ?)"
     named = "INSERT INTO t VALUES (:a, :b)"
 
@@ -306,6 +351,7 @@ async def test_what_sqlite_refuses_names_its_code_and_the_sql(adapter):
     assert unique.sqlite_code == "SQLITE_CONSTRAINT_NOTNULL"
 
 
+@in_sqlites_words
 async def test_exec_runs_every_statement(adapter):
     await adapter.exec(
         "CREATE TABLE a (x); -- one; two\n"
@@ -359,6 +405,7 @@ async def test_foreign_keys_are_enforced(adapter):
     assert await adapter.all("SELECT * FROM tag") == []
 
 
+@in_sqlites_words
 async def test_full_text_search_and_json_are_there(adapter):
     await adapter.exec(
         "CREATE VIRTUAL TABLE doc USING fts5 (body);"
@@ -373,10 +420,10 @@ async def test_full_text_search_and_json_are_there(adapter):
 
 
 async def test_a_schema_change_reaches_statements_that_ran_before(adapter):
-    await adapter.exec("CREATE TABLE t (a); INSERT INTO t VALUES (1)")
+    await adapter.exec("CREATE TABLE t (a INTEGER); INSERT INTO t VALUES (1)")
     assert await adapter.all("SELECT * FROM t") == [{"a": 1}]
 
-    await adapter.run("ALTER TABLE t ADD COLUMN b DEFAULT 2")
+    await adapter.run("ALTER TABLE t ADD COLUMN b INTEGER DEFAULT 2")
 
     assert await adapter.all("SELECT * FROM t") == [{"a": 1, "b": 2}]
 
@@ -636,7 +683,7 @@ async def test_a_cancelled_wait_for_a_transaction_lets_the_next_one_in(adapter):
 async def test_a_constraint_that_fails_at_commit_undoes_the_transaction(adapter):
     await adapter.exec(
         "CREATE TABLE p (id INTEGER PRIMARY KEY);"
-        "CREATE TABLE c (p REFERENCES p DEFERRABLE INITIALLY DEFERRED);"
+        "CREATE TABLE c (p INTEGER REFERENCES p DEFERRABLE INITIALLY DEFERRED);"
     )
 
     async def work(trx):
@@ -648,6 +695,7 @@ async def test_a_constraint_that_fails_at_commit_undoes_the_transaction(adapter)
     await adapter.run("INSERT INTO p VALUES (1)")
 
 
+@in_sqlites_words
 async def test_a_trigger_that_rolls_back_does_not_mask_its_error(adapter):
     await make_notes(adapter)
     await adapter.exec(
@@ -665,6 +713,7 @@ async def test_a_trigger_that_rolls_back_does_not_mask_its_error(adapter):
     assert await texts(adapter) == []
 
 
+@in_sqlites_words
 async def test_nothing_runs_on_after_sqlite_rolled_a_transaction_back(adapter):
     """Swallowing the error must not turn the rest into single commits."""
     await make_notes(adapter)
@@ -779,17 +828,17 @@ async def test_each_commit_tells_the_tables_it_wrote(adapter):
             (adapter.get, "UPDATE note SET text = 'b' RETURNING id", {"note"}),
             (adapter.run, "UPDATE note SET text = 'b' WHERE id = 9", None),
             (adapter.all, "SELECT * FROM note", None),
-            (adapter.run, "CREATE TABLE t (x)", {"t"}),
-            (adapter.run, "CREATE TEMP TABLE mine (x)", None),
+            (adapter.run, "CREATE TABLE t (x INTEGER)", {"t"}),
+            (adapter.run, "CREATE TEMP TABLE mine (x INTEGER)", None),
             (adapter.run, "INSERT INTO mine VALUES (1)", None),
             (adapter.exec, script, {"t", "note"}),
-            (adapter.run, "PRAGMA user_version = 7", None),
             (adapter.run, "DROP TABLE t", {"t"}),
         ):
             await call(sql)
             assert await told(changes) == expected, sql
 
 
+@in_sqlites_words
 async def test_what_triggers_and_foreign_keys_write_is_told(adapter):
     await make_notes(adapter)
     await adapter.exec(
@@ -809,7 +858,7 @@ async def test_what_triggers_and_foreign_keys_write_is_told(adapter):
 
 async def test_a_delete_of_all_rows_is_told(adapter):
     """SQLite empties the table without visiting its rows."""
-    await adapter.exec("CREATE TABLE t (x); INSERT INTO t VALUES (1), (2)")
+    await adapter.exec("CREATE TABLE t (x INTEGER); INSERT INTO t VALUES (1), (2)")
     async with adapter.changes.subscribe() as changes:
         result = await adapter.run("DELETE FROM t")
 
@@ -817,6 +866,7 @@ async def test_a_delete_of_all_rows_is_told(adapter):
         assert await told(changes) == {"t"}
 
 
+@in_sqlites_words
 async def test_a_trigger_made_later_is_told_by_a_statement_that_ran_before(adapter):
     await adapter.exec("CREATE TABLE t (x); CREATE TABLE log (x)")
     sql = "INSERT INTO t VALUES (1)"
@@ -838,7 +888,8 @@ async def test_prepared_statements_and_batches_are_told(adapter):
         assert await told(changes) == {"note"}
 
         await adapter.batch([BatchOperation("DELETE FROM note")])
-        assert await told(changes) == {"note", "tag"}
+        # SQLite also tells what a foreign key could have reached.
+        assert {"note"} <= await told(changes) <= {"note", "tag"}
 
 
 async def test_a_transaction_is_told_once_and_after_it_committed(adapter):
@@ -1109,7 +1160,7 @@ async def test_an_unknown_restore_point_is_refused(adapter):
 async def test_compact_gives_space_back(adapter):
     """Defect D20: in the original deleting frees nothing."""
     await make_notes(adapter)
-    await add(adapter, *("x" * 2000 for _ in range(200)))
+    await add(adapter, *(os.urandom(5000).hex() for _ in range(200)))
     await adapter.run("DELETE FROM note WHERE id > 1")
     before = (await adapter.status()).database_bytes
 
@@ -1148,10 +1199,11 @@ async def test_pruning_gives_space_back(adapter):
     assert [one.id for one in page.items] == ["c11", "c10"]
     assert await storage.conversations.search("word3x7") == []
     assert len(await storage.conversations.search("word10x7")) == 1
-    await adapter.exec(
-        "INSERT INTO message_search (message_search, rank) "
-        "VALUES ('integrity-check', 1)"
-    )
+    if adapter.dialect == "sqlite":
+        await adapter.exec(
+            "INSERT INTO message_search (message_search, rank) "
+            "VALUES ('integrity-check', 1)"
+        )
 
     await storage.restore(report.restore_point.id)
     assert len((await storage.conversations.list()).items) == 12
@@ -1159,7 +1211,9 @@ async def test_pruning_gives_space_back(adapter):
 
 async def test_migrations_run_once(adapter):
     history = [
-        Migration(1, "notes", ("CREATE TABLE note (id INTEGER PRIMARY KEY, text)",)),
+        Migration(
+            1, "notes", ("CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT)",)
+        ),
         Migration(2, "first", ("INSERT INTO note (text) VALUES ('first')",)),
     ]
 
@@ -1225,7 +1279,7 @@ async def test_opening_and_closing_twice_does_nothing(adapter):
 
 
 async def test_every_call_after_close_is_refused(adapter):
-    await adapter.run("CREATE TABLE t (x)")
+    await adapter.run("CREATE TABLE t (x INTEGER)")
     statement = await adapter.prepare("SELECT * FROM t")
     await adapter.close()
 

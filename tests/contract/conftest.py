@@ -6,6 +6,7 @@ from pyodide_app.storage.adapters import (
     IndexedDbAdapter,
     MemoryAdapter,
     NativeSqliteAdapter,
+    PostgresAdapter,
 )
 from pyodide_app.testing import FolderVolume
 
@@ -24,9 +25,15 @@ ADAPTERS = {
 }
 
 
-@pytest.fixture(params=ADAPTERS.values(), ids=ADAPTERS)
+@pytest.fixture(params=[*ADAPTERS, "postgres"])
 async def adapter(request, tmp_path):
-    adapter = request.param(tmp_path)
+    dialect = "postgres" if request.param == "postgres" else "sqlite"
+    if getattr(request.function, "dialect", dialect) != dialect:
+        pytest.skip("it is said in SQLite's own words")
+    if dialect == "postgres":
+        adapter = PostgresAdapter(request.getfixturevalue("postgres_database"))
+    else:
+        adapter = ADAPTERS[request.param](tmp_path)
     await adapter.open()
     yield adapter
     await adapter.close()

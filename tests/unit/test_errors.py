@@ -9,6 +9,11 @@ EXAMPLES = [
     errors.StorageResolutionError([("native", "no file"), ("memory", "no")]),
     errors.StorageClosedError(),
     errors.StorageInUseError("agentos"),
+    errors.CapabilityError("not here"),
+    errors.MissingDependencyError("psycopg", "postgres"),
+    errors.ServerUnavailableError("db/agentos", "refused"),
+    errors.ServerLoginError("db/agentos", "no such user"),
+    errors.ConnectionLostError("db/agentos"),
     errors.SqlError("no such table: t", "SQLITE_ERROR", "SELECT * FROM t"),
     errors.ConstraintError("UNIQUE", "SQLITE_CONSTRAINT_UNIQUE", "INSERT"),
     errors.ParameterError("too few", "SELECT ?"),
@@ -45,7 +50,15 @@ EXAMPLES = [
     errors.ProviderInterruptedError(),
     errors.ProviderResponseError(status=503),
 ]
-ABSTRACT = {"encryption", "internal", "storage", "schema", "backup", "agent"}
+ABSTRACT = {
+    "encryption",
+    "internal",
+    "storage",
+    "schema",
+    "server",
+    "backup",
+    "agent",
+}
 
 
 def tree(cls=PyodideAppError):

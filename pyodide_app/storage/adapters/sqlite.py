@@ -27,6 +27,7 @@ from pyodide_app.storage.adapter import (
     BatchError,
     BatchOperation,
     BatchResult,
+    Dialect,
     Durability,
     Parameters,
     QuarantinedItem,
@@ -67,6 +68,7 @@ class SqliteAdapter(ABC):
     """
 
     kind: ClassVar[str]
+    dialect: ClassVar[Dialect] = "sqlite"
     capabilities: ClassVar[frozenset[str]]
 
     def __init__(
@@ -235,7 +237,7 @@ class SqliteAdapter(ABC):
 
     async def transaction(self, work: Callable[[StorageAdapter], Awaitable[T]]) -> T:
         """Return what *work* returns; commit, or roll back if it raises."""
-        outer = await self._take_turn()
+        outer = await self._scope.take_turn()
         try:
             engine = self._engine
             mark = engine.begin()
@@ -379,6 +381,16 @@ class SqliteAdapter(ABC):
             self._engine.take_commit()
             self.changes.publish(before | self._engine.tables())
             return kept
+
+    @contextlib.asynccontextmanager
+    async def attached(self, path: str) -> AsyncIterator[tuple[str, str]]:
+        """Attach an SQLite file, see `StorageAdapter.attached`."""
+        # Without a key it would get that of the live database.
+        await self.run("ATTACH ? AS incoming KEY ''", (path,))
+        try:
+            yield "main.", "incoming."
+        finally:
+            await self.run("DETACH incoming")
 
     async def keep_restore_point(self, reason: str) -> RestorePoint:
         """Keep a durable copy of the database as of the last commit."""
@@ -546,19 +558,9 @@ class SqliteAdapter(ABC):
 
     # Private -----------------------------------------------------------------
 
-    async def _take_turn(self) -> Scope:
-        """Wait for the turn in the scope of this task, and return that scope."""
-        while True:
-            scope = self._scope.current()
-            await scope.turns.take()
-            if scope.is_open:
-                return scope
-            # It ended while this task waited; its place is elsewhere now.
-            scope.turns.hand_over()
-
     async def _in_turn(self, call: Callable[..., T], *args: object) -> T:
         """Return ``call(engine, *args)``, run when it is this task's turn."""
-        scope = await self._take_turn()
+        scope = await self._scope.take_turn()
         try:
             return call(self._engine, *args)
         finally:
@@ -594,7 +596,7 @@ _ALWAYS = frozenset({"open()", "close()"})
 class PreparedStatement:
     """A statement that was checked; SQLite's statement cache keeps it compiled."""
 
-    def __init__(self, adapter: SqliteAdapter, sql: str) -> None:
+    def __init__(self, adapter: StorageAdapter, sql: str) -> None:
         self._adapter = adapter
         self._sql = sql
         self._is_final = False
@@ -615,7 +617,7 @@ class PreparedStatement:
         """Release it. Any later call raises `StorageClosedError`."""
         self._is_final = True
 
-    def _live(self) -> SqliteAdapter:
+    def _live(self) -> StorageAdapter:
         if self._is_final:
             raise StorageClosedError
         return self._adapter

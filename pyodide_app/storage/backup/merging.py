@@ -26,38 +26,36 @@ async def merge_staged(
         adapter: The live database.
         staged: The file of the other one.
     """
-    # Without a key it would get that of the live database.
-    await adapter.run("ATTACH ? AS incoming KEY ''", (staged,))
-    try:
-        return await adapter.transaction(_merged)
-    finally:
-        await adapter.run("DETACH incoming")
+    async with adapter.attached(staged) as (ours, theirs):
+        return await adapter.transaction(lambda inner: _merged(inner, ours, theirs))
 
 
-async def _merged(adapter: StorageAdapter) -> tuple[BackupCounts, BackupCounts]:
+async def _merged(
+    adapter: StorageAdapter, ours: str, theirs: str
+) -> tuple[BackupCounts, BackupCounts]:
     added: dict[str, int] = {}
     updated: dict[str, int] = {}
     unknown = (
-        "incoming.conversation_events AS theirs WHERE NOT EXISTS "
-        "(SELECT 1 FROM main.conversation_events AS ours WHERE ours.id = theirs.id)"
+        f"{theirs}conversation_events AS theirs WHERE NOT EXISTS "
+        f"(SELECT 1 FROM {ours}conversation_events AS ours WHERE ours.id = theirs.id)"
     )
     said = await _count(adapter, f"{unknown} AND ({MESSAGE_TYPES})")
     called = await _count(adapter, f"{unknown} AND event_type = 'tool_call_request'")
     for table, columns in COLUMNS.items():
         names = ", ".join(columns)
-        before = await _count(adapter, f"main.{table}")
+        before = await _count(adapter, f"{ours}{table}")
         conflict = "DO NOTHING"
         if table not in _GROWING:
-            theirs = _rank("excluded", columns)
+            rank = _rank("excluded", columns)
             sets = ", ".join(f"{name} = excluded.{name}" for name in columns[1:])
-            conflict = f"DO UPDATE SET {sets} WHERE {theirs} > {_rank(table, columns)}"
+            conflict = f"DO UPDATE SET {sets} WHERE {rank} > {_rank(table, columns)}"
         # "WHERE true" keeps the parser from taking ON for that of a join.
         result = await adapter.run(
-            f"INSERT INTO main.{table} ({names}) "
-            f"SELECT {names} FROM incoming.{table} WHERE true "
+            f"INSERT INTO {ours}{table} ({names}) "
+            f"SELECT {names} FROM {theirs}{table} WHERE true "
             f"ON CONFLICT (id) {conflict}"
         )
-        added[table] = await _count(adapter, f"main.{table}") - before
+        added[table] = await _count(adapter, f"{ours}{table}") - before
         updated[table] = result.changes - added[table]
     events = added.pop("conversation_events")
     for table in _GROWING:

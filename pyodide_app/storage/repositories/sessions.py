@@ -54,7 +54,7 @@ class Sessions:
             "user_id = excluded.user_id, display_name = excluded.display_name, "
             "target_type = excluded.target_type, target_id = excluded.target_id, "
             "updated_at = excluded.updated_at, "
-            f"metadata = coalesce(:metadata, metadata) RETURNING {_COLUMNS}",
+            f"metadata = coalesce(:metadata, sessions.metadata) RETURNING {_COLUMNS}",
             {
                 "id": id,
                 "user_id": user_id,

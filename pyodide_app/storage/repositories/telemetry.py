@@ -1,5 +1,6 @@
 """Telemetry: measurements, and what they add up to."""
 
+import json
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -18,23 +19,32 @@ _LISTING: Final = Listing(
     "telemetry", _COLUMNS, "telemetry", ("timestamp", "id"), descending=True
 )
 
+
+def _first_of(*paths: str) -> str:
+    """Return SQL for the first of *paths* that is there, as JSON."""
+    values = (f"nullif(event_data -> '$.{path}', 'null')" for path in paths)
+    return f"coalesce({', '.join(values)}, NULL)"
+
+
 # The original writes usage flat or, as in a response, under "usage".
-_USAGE = """
-SELECT date(timestamp / 1000, 'unixepoch') AS day,
-    coalesce(event_data ->> '$.model', event_data ->> '$.modelId', 'unknown') AS model,
-    coalesce(event_data ->> '$.usage.promptTokens', event_data ->> '$.promptTokens')
-        AS prompt_tokens,
-    coalesce(event_data ->> '$.usage.completionTokens',
-        event_data ->> '$.completionTokens') AS completion_tokens,
-    coalesce(event_data ->> '$.usage.totalTokens', event_data ->> '$.totalTokens')
-        AS total_tokens,
-    coalesce(event_data ->> '$.usage.totalCostUSD', event_data ->> '$.totalCostUSD',
-        event_data ->> '$.costUSD') AS cost_usd,
-    event_data ->> '$.latencyMs' AS latency_ms
-FROM telemetry
-WHERE timestamp >= ? AND timestamp < ?
-    AND (prompt_tokens IS NOT NULL OR completion_tokens IS NOT NULL
-        OR total_tokens IS NOT NULL)
+# Numbers come as JSON, because not every database has a column that holds either
+# a number or a text.
+_USAGE = f"""
+SELECT * FROM (
+    SELECT date(timestamp / 1000, 'unixepoch') AS day,
+        coalesce(event_data ->> '$.model', event_data ->> '$.modelId', 'unknown')
+            AS model,
+        {_first_of("usage.promptTokens", "promptTokens")} AS prompt_tokens,
+        {_first_of("usage.completionTokens", "completionTokens")}
+            AS completion_tokens,
+        {_first_of("usage.totalTokens", "totalTokens")} AS total_tokens,
+        {_first_of("usage.totalCostUSD", "totalCostUSD", "costUSD")} AS cost_usd,
+        {_first_of("latencyMs")} AS latency_ms
+    FROM telemetry
+    WHERE timestamp >= ? AND timestamp < ?
+) AS call
+WHERE prompt_tokens IS NOT NULL OR completion_tokens IS NOT NULL
+    OR total_tokens IS NOT NULL
 """
 
 _END_OF_TIME = (1 << 63) - 1
@@ -155,7 +165,7 @@ def _usage_row(day: str, model: str, calls: Sequence[Row]) -> UsageRow:
     latencies = sorted(
         float(latency)
         for call in calls
-        if isinstance(latency := call["latency_ms"], int | float)
+        if isinstance(latency := _value(call["latency_ms"]), int | float)
     )
     return UsageRow(
         day=day,
@@ -178,5 +188,10 @@ def _nearest_rank(ordered: Sequence[float], share: float) -> float | None:
 
 
 def _number(value: SqlValue) -> float:
-    """Return *value* as a number; what is none counts nothing."""
-    return value if isinstance(value, int | float) else 0
+    """Return JSON as a number; what is none counts nothing."""
+    number = _value(value)
+    return number if isinstance(number, int | float) else 0
+
+
+def _value(value: SqlValue) -> object:
+    return json.loads(value) if isinstance(value, str) else None

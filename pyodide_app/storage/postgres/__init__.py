@@ -1,0 +1,1 @@
+"""PostgreSQL as a second dialect: texts, schema and files. No connection here."""
