@@ -94,9 +94,12 @@ def migrate(
             No migration runs.
         SqlError: A statement failed; its migration was rolled back.
     """
-    pending = pending_of(_applied(connection), history)
-    for migration in pending:
+    applied: list[Migration] = []
+    for migration in pending_of(_applied(connection), history):
         with connection.transaction():
+            # Another process may have applied it while this one waited its turn.
+            if migration not in pending_of(_applied(connection), history):
+                continue
             connection.run(CREATE_LOG)
             for statement in migration.statements:
                 connection.run(statement)
@@ -107,7 +110,8 @@ def migrate(
             )
             # A pragma takes no parameters; the version is an int.
             connection.run(f"PRAGMA user_version = {migration.version:d}")
-    return pending
+        applied.append(migration)
+    return tuple(applied)
 
 
 def _applied(connection: Connection) -> list[str]:

@@ -1,9 +1,11 @@
+import asyncio
 import sqlite3
+import sys
 
 import pytest
 
 from pyodide_app.errors import NotADatabaseError
-from pyodide_app.storage import NativeSqliteAdapter
+from pyodide_app.storage import NativeSqliteAdapter, create_agentos_storage
 
 
 @pytest.mark.parametrize(
@@ -93,3 +95,35 @@ async def test_a_diagnosis_finds_damage_in_the_file(tmp_path):
     assert found.verification.problems == ("SQLite finds damage in the file",)
     assert found.verification.integrity_problems > 0
     assert found.path == str(path)
+
+
+_WRITER = """
+import asyncio, sys
+from pyodide_app.storage import create_agentos_storage
+
+async def main(path, name):
+    async with await create_agentos_storage(adapter="native", path=path) as storage:
+        for number in range(20):
+            event = {"type": "user_message", "text": f"{name} {number}"}
+            await storage.conversations.save(f"{name}-{number}", name, "p", [event])
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+async def test_two_processes_write_one_file(tmp_path):
+    path = tmp_path / "a.db"
+    writers = [
+        await asyncio.create_subprocess_exec(sys.executable, "-c", _WRITER, path, name)
+        for name in ("one", "two")
+    ]
+
+    assert [await writer.wait() for writer in writers] == [0, 0]
+
+    async with await create_agentos_storage(adapter="native", path=path) as storage:
+        for name in ("one", "two"):
+            page = await storage.conversations.list(name, limit=99)
+            assert len(page.items) == 20
+        assert await storage.adapter.get("PRAGMA integrity_check") == {
+            "integrity_check": "ok"
+        }
