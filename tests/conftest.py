@@ -52,6 +52,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=Path,
         help="write what other systems bear beside ours to this file",
     )
+    group.addoption(
+        "--contract-matrix",
+        action="store_true",
+        help="print adapter x case of the contract of storage adapters",
+    )
 
 
 @pytest.hookimpl(trylast=True)

@@ -18,6 +18,7 @@ from pyodide_app.storage.adapter import (
 from pyodide_app.storage.adapters.indexeddb import IndexedDbAdapter
 from pyodide_app.storage.adapters.memory import MemoryAdapter
 from pyodide_app.storage.adapters.native import NativeSqliteAdapter
+from pyodide_app.storage.adapters.postgres import PostgresAdapter
 from pyodide_app.storage.changes import Subscription
 from pyodide_app.storage.diagnostics import Diagnosis
 from pyodide_app.storage.encryption import Cipher
@@ -30,7 +31,7 @@ from pyodide_app.storage.repositories import (
     Telemetry,
     Workflows,
 )
-from pyodide_app.storage.resolve import Platform, candidates, detect
+from pyodide_app.storage.resolve import DATABASE_VARIABLE, Platform, candidates, detect
 from pyodide_app.storage.schema import MIGRATIONS
 from pyodide_app.storage.search import rebuild_search
 
@@ -60,6 +61,7 @@ async def create_agentos_storage(
     platform: Platform = "auto",
     adapter: StorageAdapter | str | None = None,
     path: str | Path | None = None,
+    url: str | None = None,
     db_name: str = "agentos",
     persistence: bool = True,
     durability: Durability = "batched",
@@ -75,9 +77,12 @@ async def create_agentos_storage(
     Args:
         platform: Where it runs; ``auto`` finds out.
         adapter: An adapter, or the name of one: ``indexeddb``, ``native``,
-            ``memory``. Default: the environment variable ``STORAGE_ADAPTER``, or
-            what fits the platform. It is never memory unless asked for.
+            ``postgres``, ``memory``. Default: the environment variable
+            ``STORAGE_ADAPTER``, or what fits the platform. It is never memory
+            unless asked for.
         path: File of the native adapter; default ``<db_name>.db``.
+        url: Of the PostgreSQL server; default: the environment variable
+            ``DATABASE_URL``. Either makes ``auto`` and ``server`` choose it.
         db_name: Names the database in the browser.
         persistence: False works in memory.
         durability: See `Durability`.
@@ -103,6 +108,8 @@ async def create_agentos_storage(
         await adapter.open()
         return await _prepared(adapter, resolution, hooks)
 
+    found = detect()
+
     def make(kind: str) -> StorageAdapter:
         if kind == "indexeddb":
             return IndexedDbAdapter(
@@ -120,23 +127,37 @@ async def create_agentos_storage(
                 passphrase=passphrase,
                 cipher=cipher,
             )
+        if kind == "postgres":
+            if passphrase is not None:
+                reason = "a PostgreSQL server encrypts its own disk: give no passphrase"
+                raise EncryptionError(reason)
+            server = url or found.environment.get(DATABASE_VARIABLE)
+            if not server:
+                reason = f"no server is named; pass url= or set {DATABASE_VARIABLE}"
+                raise StorageError(reason)
+            return PostgresAdapter(server, schema=db_name)
         if passphrase is not None:
             reason = "a database in memory is stored nowhere: leave the passphrase out"
             raise EncryptionError(reason)
         return MemoryAdapter()
 
     wanted = candidates(
-        detect(),
+        found,
         platform=platform,
         adapter=adapter,
         persistence=persistence,
         priority=priority,
+        has_path=path is not None,
+        has_url=url is not None,
     )
     attempts: list[tuple[str, str]] = []
     cause: StorageError | OSError | None = None
     for candidate in wanted:
-        chosen = make(candidate.kind)
+        if candidate.obstacle is not None:
+            attempts.append((candidate.kind, candidate.obstacle))
+            continue
         try:
+            chosen = make(candidate.kind)
             await chosen.open()
         except EncryptionError:
             # It is there: another one in its place would be an empty one.
@@ -345,7 +366,8 @@ class AgentOSStorage:
         """Bytes. What a browser takes has to fit into its memory."""
         from pyodide_app.storage.backup import LARGEST_BACKUP
 
-        return sys.maxsize if self.adapter.kind == "native" else LARGEST_BACKUP
+        has_disk = self.adapter.kind in ("native", "postgres")
+        return sys.maxsize if has_disk else LARGEST_BACKUP
 
     async def keep_restore_point(self, reason: str) -> RestorePoint:
         """Keep a durable copy of the database as of the last commit."""

@@ -1,5 +1,7 @@
 """The adapters that run the contract: open, empty, each in its own folder."""
 
+from collections import defaultdict
+
 import pytest
 
 from pyodide_app.storage.adapters import (
@@ -37,3 +39,23 @@ async def adapter(request, tmp_path):
     await adapter.open()
     yield adapter
     await adapter.close()
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Print which adapter keeps which case, if that was asked for."""
+    if not config.getoption("--contract-matrix"):
+        return
+    marks = {"passed": "yes", "skipped": "-", "failed": "NO", "error": "NO"}
+    matrix = defaultdict(dict)
+    for outcome, mark in marks.items():
+        for report in terminalreporter.getreports(outcome):
+            path, _, test = report.nodeid.partition("::")
+            if path == "tests/contract/test_adapters.py":
+                case, _, adapter = test.rstrip("]").partition("[")
+                matrix[case][adapter] = mark
+    adapters = [*ADAPTERS, "postgres"]
+    terminalreporter.section("the contract, by adapter (-: said in SQLite's words)")
+    terminalreporter.line(f"{'case':<76} {'  '.join(adapters)}")
+    for case, kept in matrix.items():
+        cells = "  ".join(kept.get(name, "").center(len(name)) for name in adapters)
+        terminalreporter.line(f"{case.removeprefix('test_')[:76]:<76} {cells}")
