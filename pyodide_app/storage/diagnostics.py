@@ -14,7 +14,14 @@ from pyodide_app import __version__
 from pyodide_app.storage.adapter import Durability, EvictionRisk, StorageStatus
 from pyodide_app.storage.engine import ENGINE_VERSION, SQLITE_VERSION, Engine
 
-__all__ = ["Diagnosis", "FlushTiming", "StoreState", "Verification", "diagnosed"]
+__all__ = [
+    "Diagnosis",
+    "FlushTiming",
+    "StoreState",
+    "Verification",
+    "diagnosed",
+    "diagnosis_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +94,14 @@ class Verification:
         ok: Nothing is wrong.
         problems: What is, for people; names of records and extents, not of files.
         method: ``checksums`` of all that is stored in the browser; elsewhere
-            ``quick_check`` of SQLite, which reads every page.
+            ``quick_check`` of SQLite, which reads every page; on PostgreSQL
+            ``read_rows``, which reads every row.
         bytes: Read.
         compared_image: What is stored was also compared with what is in memory.
         duration_ms: What it took.
-        integrity_problems: Found by ``PRAGMA integrity_check``, at most 100; None if
-            it was not asked for.
+        integrity_problems: Found by ``PRAGMA integrity_check``, at most 100; on
+            PostgreSQL the tables that could not be read. None if it was not asked
+            for.
     """
 
     ok: bool
@@ -167,11 +176,30 @@ def diagnosed(
     if verify or integrity_check:
         found = None if volume is None else volume["verification"]
         verification = _verified(engine, found, integrity_check=integrity_check)
+    return diagnosis_of(
+        status,
+        path,
+        page_size=engine.page_size,
+        store=None if volume is None else _store_state(volume),
+        verification=verification,
+    )
+
+
+def diagnosis_of(
+    status: StorageStatus,
+    path: str,
+    *,
+    page_size: int,
+    engine: str = ENGINE_VERSION,
+    store: StoreState | None = None,
+    verification: Verification | None = None,
+) -> Diagnosis:
+    """Return the diagnosis that these make up with what this process is."""
     return Diagnosis(
         made_at=int(time.time() * 1000),
         release=__version__,
         sqlite=SQLITE_VERSION,
-        engine=ENGINE_VERSION,
+        engine=engine,
         python=f"{platform.python_version()} on {platform.system() or 'unknown'}",
         mode=status.mode,
         path=path,
@@ -186,8 +214,8 @@ def diagnosed(
         eviction_risk=status.eviction_risk,
         database_bytes=status.database_bytes,
         encryption=status.encryption,
-        page_size=engine.page_size,
-        store=None if volume is None else _store_state(volume),
+        page_size=page_size,
+        store=store,
         verification=verification,
     )
 

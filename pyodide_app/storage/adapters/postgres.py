@@ -14,6 +14,7 @@ Rule 4: a connection that died is never used again. What was in a transaction is
 import asyncio
 import contextlib
 import gzip
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -29,6 +30,7 @@ from pyodide_app.errors import (
     NotEncryptedError,
     ParameterError,
     PassphraseRequiredError,
+    RecordNotFoundError,
     RestorePointNotFoundError,
     ServerLoginError,
     ServerUnavailableError,
@@ -45,6 +47,7 @@ from pyodide_app.storage.adapter import (
     Dialect,
     Durability,
     Parameters,
+    QuarantinedItem,
     RestorePoint,
     Row,
     RunResult,
@@ -54,6 +57,7 @@ from pyodide_app.storage.adapter import (
 )
 from pyodide_app.storage.adapters.sqlite import ENGINE_PRAGMAS, PreparedStatement
 from pyodide_app.storage.changes import ChangeFeed
+from pyodide_app.storage.diagnostics import Diagnosis, Verification, diagnosis_of
 from pyodide_app.storage.encryption import Cipher, EncryptionKey, is_plain
 from pyodide_app.storage.engine import Engine, Mark, head_of, quote_identifier
 from pyodide_app.storage.migrations import CREATE_LOG, Migration, migrate, pending_of
@@ -82,6 +86,7 @@ _OLDEST_SERVER: Final = 160000
 _CONNECT_SECONDS: Final = 5
 _RESTORE_POINTS: Final = 10
 _DAY_MS: Final = 24 * 60 * 60 * 1000
+_PAGE_SIZE: Final = 8192
 _ROWS_AT_A_TIME: Final = 500
 _KNOWN_LIMIT: Final = 2048
 
@@ -224,15 +229,13 @@ class PostgresAdapter:
     async def status(self) -> StorageStatus:
         """Return that every commit is durable on the server."""
         async with self._turn():
-            [row] = await self._query(
-                "SELECT page_count * 8192 AS size FROM pragma_page_count"
-            )
+            [row] = await self._query("SELECT page_count FROM pragma_page_count")
         return StorageStatus(
             mode="postgres",
             durability=self.durability,
             committed_seq=self.changes.seq,
             durable_seq=self.changes.seq,
-            database_bytes=int(row["size"] or 0),
+            database_bytes=int(row["page_count"] or 0) * _PAGE_SIZE,
             details={"server": self._server, "schema": self._schema},
         )
 
@@ -504,6 +507,40 @@ class PostgresAdapter:
         if not rows:
             raise RestorePointNotFoundError(id)
 
+    # Diagnosis ---------------------------------------------------------------
+
+    async def diagnose(
+        self, *, verify: bool = True, integrity_check: bool = False
+    ) -> Diagnosis:
+        """Return how the database is, with no word of its content."""
+        status = await self.status()
+        async with self._alone("diagnose()"):
+            verification = None
+            if verify or integrity_check:
+                verification = await self._verified(integrity_check)
+            [row] = await self._query("SELECT current_setting('server_version') AS it")
+        return diagnosis_of(
+            status,
+            f"{self._server}/{self._schema}",
+            page_size=_PAGE_SIZE,
+            engine=f"PostgreSQL {row['it']!s}, psycopg {self._psycopg.__version__}",
+            verification=verification,
+        )
+
+    async def quarantine(self) -> list[QuarantinedItem]:
+        """Return nothing: only a store of records sets any aside."""
+        self._check_open()
+        return []
+
+    async def read_quarantined(self, id: int) -> bytes:
+        """Return the bytes of an item that was set aside."""
+        kind = "quarantined item"
+        raise RecordNotFoundError(kind, str(id))
+
+    async def delete_quarantined(self, id: int) -> None:
+        """Delete an item that was set aside."""
+        await self.read_quarantined(id)
+
     # Encryption --------------------------------------------------------------
 
     async def encrypt(self, passphrase: str, *, cipher: Cipher = "chacha20") -> None:
@@ -559,6 +596,10 @@ class PostgresAdapter:
             connection = await psycopg.AsyncConnection.connect(
                 self._conninfo, **self._settings
             )
+        except psycopg.ProgrammingError:
+            # What libpq says of it quotes parts, and one may be the password.
+            reason = "its connection string is not one of libpq's"
+            raise ServerUnavailableError(self._server, reason) from None
         except psycopg.Error as error:
             reason = str(error).strip()
             state = error.sqlstate or ""
@@ -911,7 +952,30 @@ class PostgresAdapter:
 
     async def _size(self) -> int:
         [row] = await self._query("SELECT page_count FROM pragma_page_count")
-        return int(row["page_count"] or 0) * 8192
+        return int(row["page_count"] or 0) * _PAGE_SIZE
+
+    async def _verified(self, integrity_check: bool) -> Verification:
+        """Read every value of every table; the server checks the pages it reads."""
+        started = time.perf_counter()
+        damaged = read = 0
+        for table in await self._names(_TABLES):
+            try:
+                [row] = await self._query(
+                    "SELECT sum(octet_length(found::text)) AS bytes "
+                    f"FROM {quote_identifier(table)} AS found"
+                )
+                read += int(row["bytes"] or 0)
+            except SqlError:
+                damaged += 1
+        return Verification(
+            ok=damaged == 0,
+            problems=("PostgreSQL cannot read all of its tables",) if damaged else (),
+            method="read_rows",
+            bytes=read,
+            compared_image=False,
+            duration_ms=(time.perf_counter() - started) * 1000,
+            integrity_problems=damaged if integrity_check else None,
+        )
 
     async def _applied(self) -> list[str]:
         if "schema_migration" not in await self._names(_TABLES):
