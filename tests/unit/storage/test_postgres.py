@@ -20,6 +20,7 @@ from pyodide_app.errors import (
 )
 from pyodide_app.storage import PostgresAdapter, create_agentos_storage
 from pyodide_app.storage.adapters import postgres as module
+from tests.postgres import postgres_of_its_own
 
 
 @pytest.fixture
@@ -216,9 +217,71 @@ async def test_an_unreachable_server_and_a_wrong_password_are_told_apart(
         await PostgresAdapter(
             postgres_database.replace("postgres:@", "nobody:x@")
         ).open()
-    with pytest.raises(ServerUnavailableError) as caught:
-        await PostgresAdapter("postgresql://u:se@cret@127.0.0.1:x/db").open()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no connection string",
+        "postgresql://u:se@cret@127.0.0.1:1/db",
+        "postgresql://u:se/cret@127.0.0.1:1/db",
+        "postgresql://u:se:cret@127.0.0.1:x/db",
+    ],
+)
+async def test_a_connection_string_that_makes_no_sense_is_not_quoted(text):
+    with pytest.raises(ServerUnavailableError, match="%40") as caught:
+        await PostgresAdapter(text).open()
+
     assert "cret" not in str(caught.value)
+
+
+async def test_a_wrong_password_is_refused(postgres_server):
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute("CREATE ROLE careful SUPERUSER LOGIN PASSWORD 'right'")
+        rules = Path(connection.execute("SHOW hba_file").fetchone()[0])
+        before = rules.read_text()
+        rules.write_text(f"local all careful scram-sha-256\n{before}")
+        connection.execute("SELECT pg_reload_conf()")
+    address = postgres_server.replace("postgres:@", "careful:{}@", 1)
+
+    right = PostgresAdapter(address.format("right"), schema="by_password")
+    await right.open()
+    await right.close()
+    for password in ("wrong", ""):
+        with pytest.raises(ServerLoginError) as caught:
+            await PostgresAdapter(address.format(password)).open()
+        assert "wrong" not in str(caught.value)
+
+    rules.write_text(before)
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute("SELECT pg_reload_conf()")
+
+
+async def test_a_server_that_is_killed_in_a_transaction_loses_nothing_committed():
+    """The whole server ends without a checkpoint, and comes back."""
+    with postgres_of_its_own() as server:
+        adapter = PostgresAdapter(server.get_uri())
+        async with await create_agentos_storage(adapter=adapter) as storage:
+            await said(storage, "before")
+
+            async def work(adapter):
+                await adapter.run("UPDATE conversations SET user_id = 'half'")
+                os.kill(server.get_pid(), signal.SIGQUIT)
+                while (server.pgdata / "postmaster.pid").exists():  # noqa: ASYNC110  # it tells nobody
+                    await asyncio.sleep(0.05)
+                await adapter.run("UPDATE conversations SET persona_id = 'half'")
+
+            with pytest.raises(ConnectionLostError):
+                await storage.adapter.transaction(work)
+            with pytest.raises(ServerUnavailableError):
+                await PostgresAdapter(server.get_uri()).open()
+
+            server.ensure_postgres_running()
+
+            kept = await storage.conversations.find("c")
+            assert (kept.user_id, kept.persona_id) == ("u", "p")
+            await said(storage, "works on", id="d")
+            assert await found(storage, "works") == ["works on"]
 
 
 async def test_a_server_that_dies_in_a_transaction_leaves_nothing_of_it(storage):
