@@ -17,10 +17,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-import apsw
+try:
+    import apsw
+except ImportError as error:
+    from pyodide_app.storage import stdlib_engine as apsw  # type: ignore[no-redef]  # what of it is used here
+
+    WHY_NOT_APSW: str | None = str(error)
+else:
+    WHY_NOT_APSW = None
 
 from pyodide_app.errors import (
+    CapabilityError,
     ConstraintError,
+    EncryptionError,
     NotADatabaseError,
     NotEncryptedError,
     ParameterError,
@@ -47,6 +56,7 @@ from pyodide_app.storage.statements import (
 __all__ = [
     "ENGINE_VERSION",
     "SQLITE_VERSION",
+    "WHY_NOT_APSW",
     "ClosedEngine",
     "Engine",
     "Mark",
@@ -56,8 +66,13 @@ __all__ = [
 
 SQLITE_VERSION: Final = apsw.sqlite_lib_version()
 
-_MC_VERSION = apsw.mc_version  # type: ignore[attr-defined]  # not in the stub
-ENGINE_VERSION: Final = f"APSW {apsw.apsw_version()}, {_MC_VERSION}"
+ENGINE_VERSION: Final = (
+    f"APSW {apsw.apsw_version()}, {apsw.mc_version}"  # type: ignore[attr-defined]  # not in the stub
+    if WHY_NOT_APSW is None
+    else "Python's sqlite3"
+)
+
+_GET_APSW: Final = "pip install apsw-sqlite3mc"
 
 _STATEMENT_CACHE = 256
 _KNOWN_LIMIT = 2048
@@ -171,7 +186,13 @@ class Engine:
 
         No trigger, view, virtual table or CHECK of it can run, no function in its
         schema is trusted, and damaged cells are found instead of followed.
+
+        Raises:
+            CapabilityError: apsw is missing, and Python's sqlite3 cannot do so.
         """
+        if not _is_apsw():
+            reason = f"a file from elsewhere is opened by apsw only; {_GET_APSW}"
+            raise CapabilityError(reason)
         return cls(
             path,
             read_only=True,
@@ -467,6 +488,9 @@ class Engine:
             key: None makes a plain file.
         """
         self.ensure_header()
+        if key is not None and not _is_apsw():
+            reason = f"Python's sqlite3 cannot encrypt; {_GET_APSW}"
+            raise EncryptionError(reason)
         # A copy whose key is not named gets that of its source.
         target = key or self.key
         try:
@@ -488,6 +512,9 @@ class Engine:
         Raises:
             StorageInUseError: Another connection has it open.
         """
+        if not _is_apsw():
+            reason = f"Python's sqlite3 cannot encrypt; {_GET_APSW}"
+            raise EncryptionError(reason)
         mode = str(self._connection.pragma("journal_mode"))
         try:
             # A write-ahead log would hold pages of the old key.
@@ -549,6 +576,9 @@ class Engine:
     ) -> tuple[EncryptionKey | None, apsw.Connection]:
         """Return an open connection, and the key that has opened it."""
         head = head_of(path)
+        if key is not None and not _is_apsw():
+            reason = f"Python's sqlite3 cannot encrypt; {_GET_APSW}"
+            raise EncryptionError(reason)
         if key is None:
             try:
                 return None, connect(None)
@@ -798,6 +828,10 @@ def head_of(path: str) -> bytes:
             return file.read(_HEAD)
     except OSError:
         return b""
+
+
+def _is_apsw() -> bool:
+    return apsw.__name__ == "apsw"
 
 
 def _set_key(connection: apsw.Connection, key: EncryptionKey) -> None:

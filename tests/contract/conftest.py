@@ -4,6 +4,7 @@ from collections import defaultdict
 
 import pytest
 
+from pyodide_app.storage import engine, stdlib_engine
 from pyodide_app.storage.adapters import (
     IndexedDbAdapter,
     MemoryAdapter,
@@ -15,6 +16,7 @@ from pyodide_app.testing import FolderVolume
 ADAPTERS = {
     "memory": lambda _folder: MemoryAdapter(),
     "native": lambda folder: NativeSqliteAdapter(folder / "notes.db"),
+    "native-sqlite3": lambda folder: NativeSqliteAdapter(folder / "notes.db"),
     "native-batched": lambda folder: NativeSqliteAdapter(
         folder / "notes.db", durability="batched"
     ),
@@ -28,13 +30,15 @@ ADAPTERS = {
 
 
 @pytest.fixture(params=[*ADAPTERS, "postgres"])
-async def adapter(request, tmp_path):
+async def adapter(request, tmp_path, monkeypatch):
     dialect = "postgres" if request.param == "postgres" else "sqlite"
     if getattr(request.function, "dialect", dialect) != dialect:
         pytest.skip("it is said in SQLite's own words")
     if dialect == "postgres":
         adapter = PostgresAdapter(request.getfixturevalue("postgres_database"))
     else:
+        if request.param == "native-sqlite3":
+            monkeypatch.setattr(engine, "apsw", stdlib_engine)
         adapter = ADAPTERS[request.param](tmp_path)
     await adapter.open()
     yield adapter

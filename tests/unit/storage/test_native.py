@@ -1,11 +1,24 @@
 import asyncio
+import os
 import sqlite3
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from pyodide_app.errors import NotADatabaseError
-from pyodide_app.storage import NativeSqliteAdapter, create_agentos_storage
+from pyodide_app.errors import (
+    NotADatabaseError,
+    StorageInUseError,
+    StorageResolutionError,
+)
+from pyodide_app.storage import (
+    NativeSqliteAdapter,
+    create_agentos_storage,
+    engine,
+    stdlib_engine,
+)
+from pyodide_app.storage.adapters import native
 
 
 @pytest.mark.parametrize(
@@ -127,3 +140,123 @@ async def test_two_processes_write_one_file(tmp_path):
         assert await storage.adapter.get("PRAGMA integrity_check") == {
             "integrity_check": "ok"
         }
+
+
+_WITHOUT_APSW = """
+import asyncio, logging, sys
+sys.modules["apsw"] = None
+logging.basicConfig(level="WARNING", stream=sys.stdout)
+from pyodide_app.errors import CapabilityError, EncryptionError
+from pyodide_app.storage import create_agentos_storage
+
+async def refused(call, error):
+    try:
+        await call
+    except error as refusal:
+        assert "apsw-sqlite3mc" in str(refusal), refusal
+    else:
+        raise AssertionError(error)
+
+async def main(path):
+    async with await create_agentos_storage(adapter="native", path=path) as storage:
+        events = [{"type": "user_message", "text": "written by sqlite3"}]
+        await storage.conversations.save("c", "u", "p", events)
+        [hit] = await storage.conversations.search("written")
+        assert hit.conversation_id == "c", hit
+        await storage.keep_restore_point("r")
+        point = (await storage.restore_points())[0]
+        await storage.conversations.delete("c")
+        await storage.restore(point.id)
+        assert await storage.conversations.find("c")
+        assert "sqlite3" in (await storage.diagnose()).engine
+        image = await storage.export_database()
+        await refused(storage.import_database(image), CapabilityError)
+        await refused(storage.encrypt("secret"), EncryptionError)
+        await refused(storage.export_database(passphrase="x"), EncryptionError)
+    await refused(
+        create_agentos_storage(adapter="native", path=path, passphrase="secret"),
+        EncryptionError,
+    )
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+def test_without_apsw_the_sqlite3_of_python_stands_in(tmp_path):
+    path = tmp_path / "a.db"
+    done = subprocess.run(
+        [sys.executable, "-c", _WITHOUT_APSW, path],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[3],
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "apsw cannot be imported" in done.stdout
+
+
+async def test_a_file_of_one_engine_opens_in_the_other(tmp_path, monkeypatch):
+    path = tmp_path / "a.db"
+    events = [{"type": "user_message", "text": "by apsw"}]
+    async with await create_agentos_storage(adapter="native", path=path) as storage:
+        await storage.conversations.save("a", "u", "p", events)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "apsw", stdlib_engine)
+        async with await create_agentos_storage(adapter="native", path=path) as storage:
+            await storage.conversations.save("b", "u", "p", events)
+            kept = await storage.conversations.get("a")
+            assert kept.events[0].event_data["text"] == "by apsw"
+
+    async with await create_agentos_storage(adapter="native", path=path) as storage:
+        assert len(await storage.conversations.search("apsw")) == 2
+
+
+_HOLDER = """
+import sqlite3, sys
+held = sqlite3.connect(sys.argv[1], isolation_level=None)
+held.execute("CREATE TABLE t (x)")
+held.execute("BEGIN EXCLUSIVE")
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("module", [engine.apsw, stdlib_engine])
+async def test_a_file_that_another_process_holds_is_refused(
+    tmp_path, monkeypatch, module
+):
+    monkeypatch.setattr(native, "_BUSY_TIMEOUT_MS", 50)
+    monkeypatch.setattr(engine, "apsw", module)
+    path = tmp_path / "a.db"
+    with subprocess.Popen(  # noqa: ASYNC220  # it waits for its first line anyway
+        [sys.executable, "-c", _HOLDER, path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as holder:
+        holder.stdout.readline()
+        with pytest.raises(StorageResolutionError) as caught:
+            await create_agentos_storage(adapter="native", path=path)
+        holder.stdin.close()
+
+    assert isinstance(caught.value.__cause__, StorageInUseError)
+    async with await create_agentos_storage(adapter="native", path=path) as storage:
+        assert await storage.adapter.all("SELECT * FROM t") == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+async def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(StorageResolutionError, match="native"):
+            await create_agentos_storage(adapter="native", path=tmp_path / "a.db")
+    finally:
+        tmp_path.chmod(0o700)
+
+
+async def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+
+    with pytest.raises(StorageResolutionError, match="native"):
+        await create_agentos_storage(adapter="native", path=tmp_path / "file" / "a.db")
