@@ -83,7 +83,7 @@ async def create_agentos_storage(
         path: File of the native adapter; default ``<db_name>.db``.
         url: Of the PostgreSQL server; default: the environment variable
             ``DATABASE_URL``. Either makes ``auto`` and ``server`` choose it.
-        db_name: Names the database in the browser.
+        db_name: Names the database in the browser, and the schema on the server.
         persistence: False works in memory.
         durability: See `Durability`.
         auto_save: See `IndexedDbAdapter`.

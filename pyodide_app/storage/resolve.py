@@ -137,7 +137,8 @@ def candidates(
     if platform == "server":
         if server is not None:
             return (Candidate("postgres", f"{asked}, and {server}"),)
-        return (Candidate("native", f"{asked}, and no {DATABASE_VARIABLE} is set"),)
+        reason = f"{asked}, and {DATABASE_VARIABLE} names no PostgreSQL server"
+        return (Candidate("native", reason),)
     if platform == "electron":
         # A window of Electron is a browser; Python beside it has files.
         kind = "indexeddb" if found.is_browser else "native"
