@@ -14,7 +14,7 @@ import itertools
 import re
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -51,6 +51,9 @@ _WRITES: Final = frozenset({"Checkpoint", "Vacuum", "JournalMode"})
 
 _BUSY, _LOCKED, _NOTADB, _CONSTRAINT = 5, 6, 26, 19
 _SECONDS_FOR_A_COPY: Final = 5.0
+_NAMED_LIMIT: Final = 4096
+"""More than the texts that the engine takes for compiled."""
+
 _HAS_OCTET_LENGTH: Final = (3, 43, 0)
 _numbers: Final = itertools.count()
 
@@ -143,7 +146,11 @@ class Cursor:
         del can_cache  # see rule 1
         with _translating():
             if self.exec_trace is None:
-                self._cursor.execute(_first_of(sql)[0], bindings)
+                first = _first_of(sql)[0]
+                names = self._connection.named.get(first)
+                if names is not None and isinstance(bindings, tuple | list):
+                    bindings = _by_name(names, bindings)
+                self._cursor.execute(first, bindings)
                 return self
             while sql.strip() or not self.has_vdbe:
                 first, sql = _first_of(sql)
@@ -206,6 +213,8 @@ class Cursor:
         try:
             program = self._cursor.execute(explain, names).fetchall()
             self.bindings_names = tuple(names.asked)
+            if names.asked:
+                self._connection.remember(sql, names.asked)
         except sqlite3.ProgrammingError as error:
             if "has no name" not in str(error):
                 raise
@@ -233,7 +242,11 @@ class Cursor:
 
 
 class Connection:
-    """One connection, see `apsw.Connection`."""
+    """One connection, see `apsw.Connection`.
+
+    Attributes:
+        named: Of texts with named parameters the names.
+    """
 
     def __init__(
         self,
@@ -244,6 +257,7 @@ class Connection:
     ) -> None:
         self._ask: Callable[..., int] | None = None
         self._is_muted = False
+        self.named: dict[str, Sequence[str]] = {}
         mode = "ro" if flags & SQLITE_OPEN_READONLY else "rw"
         mode += "c" if flags & SQLITE_OPEN_CREATE else ""
         name = (
@@ -356,6 +370,13 @@ class Connection:
         """Close it; an open transaction is rolled back."""
         self.database.close()
 
+    def remember(self, sql: str, names: Sequence[str]) -> None:
+        """Remember the names of the parameters of a text that was compiled."""
+        self.named.pop(sql, None)
+        self.named[sql] = names
+        if len(self.named) > _NAMED_LIMIT:
+            del self.named[next(iter(self.named))]
+
     @contextlib.contextmanager
     def muted(self) -> Iterator[None]:
         """Do not ask the authorizer inside."""
@@ -406,6 +427,14 @@ class _Names(dict[str, None]):
 
     def __missing__(self, name: str) -> None:
         self.asked.append(name)
+
+
+def _by_name(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
+    """Return values in the order of the names; the module takes no others soon."""
+    if len(names) != len(values):
+        message = f"the statement has {len(names)} parameters, not {len(values)}"
+        raise BindingsError(message)
+    return dict(zip(names, values, strict=True))
 
 
 def _octet_length(value: SqlValue) -> int | None:

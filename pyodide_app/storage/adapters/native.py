@@ -7,7 +7,6 @@ the disk has it.
 
 import gzip
 import json
-import logging
 import os
 import shutil
 from io import BufferedIOBase
@@ -19,11 +18,9 @@ from pyodide_app.ids import id_time_ms, new_id, now_ms
 from pyodide_app.storage.adapter import Durability, RestorePoint, StorageStatus
 from pyodide_app.storage.adapters.sqlite import ENGINE_PRAGMAS, SqliteAdapter
 from pyodide_app.storage.encryption import Cipher, EncryptionKey
-from pyodide_app.storage.engine import WHY_NOT_APSW, Engine
+from pyodide_app.storage.engine import Engine
 
 __all__ = ["NativeSqliteAdapter"]
-
-_logger = logging.getLogger(__name__)
 
 _BUSY_TIMEOUT_MS = 5000
 
@@ -113,12 +110,6 @@ class NativeSqliteAdapter(SqliteAdapter):
         self._note(id).unlink(missing_ok=True)
 
     async def _open_engine(self) -> Engine:
-        if WHY_NOT_APSW is not None:
-            _logger.warning(
-                "apsw cannot be imported (%s); Python's own sqlite3 works in its "
-                "place, without encryption and import",
-                WHY_NOT_APSW,
-            )
         self.path.parent.mkdir(parents=True, exist_ok=True)
         level = "NORMAL" if self.durability == "batched" else "FULL"
         return Engine(
