@@ -77,7 +77,13 @@ def pytest_collection_modifyitems(
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """Connection string of a real PostgreSQL server, which ends with the tests."""
+    import psycopg
+
     with postgres_of_its_own() as server:
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            # A hundred databases are made; nobody pulls the plug of this machine.
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("SELECT pg_reload_conf()")
         yield server.get_uri()
 
 
