@@ -4,6 +4,8 @@ import asyncio
 import os
 import signal
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import psycopg
@@ -369,3 +371,9 @@ def test_a_missing_psycopg_names_the_extra(monkeypatch):
 
     with pytest.raises(MissingDependencyError, match=r"pyodide_app\[postgres\]"):
         PostgresAdapter("postgresql://x")
+
+
+def test_psycopg_is_imported_with_the_first_adapter_and_not_before():
+    """In Pyodide there is none."""
+    code = "import pyodide_app.storage, sys; assert 'psycopg' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
