@@ -73,13 +73,14 @@ function serve(release) {
    * @param {Request} request
    * @returns {string | null}  `null` if it is not ours to answer.
    */
-  function pathOf({ method, mode, url }) {
+  function pathOf({ method, url }) {
     if (method !== 'GET' || !url.startsWith(scope)) return null;
     const { href, search, hash } = new URL(url);
     const end = href.length - search.length - hash.length;
     const path = decodeURI(href.slice(scope.length, end));
     if (path in files || path === RELEASE_FILE) return path;
-    return mode === 'navigate' ? 'index.html' : null;
+    // Routes are in the fragment: no other page is of the app.
+    return path === '' ? 'index.html' : null;
   }
 
   async function install() {

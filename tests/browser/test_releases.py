@@ -93,6 +93,20 @@ def test_the_whole_release_is_kept_after_the_first_visit(shared_workbench):
     assert page.evaluate("navigator.serviceWorker.controller !== null")
 
 
+def test_only_the_pages_of_the_app_are_answered_by_it(shared_workbench):
+    """Also with a query, which a link may carry; any other page is the server's."""
+    page = shared_workbench.page.context.new_page()
+    names = {}
+    for path in ("/", "/?from=a-link", "/index.html", "/tests/blank.html"):
+        response = page.goto(path)
+        names[path] = (page.title(), response.from_service_worker)
+
+    page.close()
+    app = ("Workbench", True)
+    expected = {"/": app, "/?from=a-link": app, "/index.html": app}
+    assert names == {**expected, "/tests/blank.html": ("Blank", False)}
+
+
 def test_the_manifest_makes_it_installable(shared_workbench):
     """Name, start, display and icons that exist in the sizes they claim."""
     manifest = shared_workbench.page.evaluate("""async () => {
