@@ -401,3 +401,30 @@ def test_memory_can_be_diagnosed_too(outside):
     assert found["mode"] == "memory"
     assert found["store"] is None
     assert found["verification"]["integrityProblems"] == 0
+
+
+def test_a_store_that_does_not_answer_is_said(context, open_app):
+    """WebKit holds a store for a tab that is gone; here another page holds it."""
+    bench = Workbench(open_app(context))
+    bench.expect_ready()
+    bench.converse("Said before")
+    holder = open_app(context, "/tests/blank.html")
+    bench.page.close()
+    holder.evaluate("""async () => {
+      const request = indexedDB.open('pyodide-app:pages:main');
+      await new Promise((resolve) => (request.onsuccess = resolve));
+      const log = request.result.transaction('log', 'readwrite').objectStore('log');
+      const hold = () => {
+        if (!globalThis.isLetGo) log.count().onsuccess = hold;
+      };
+      hold();
+    }""")
+
+    bench = Workbench(open_app(context))
+
+    words = bench.page.locator("#boot-text")
+    expect(words).to_contain_text("does not answer", timeout=60_000)
+    holder.evaluate("globalThis.isLetGo = true")
+    bench.expect_ready()
+    bench.conversation("Said before").click()
+    expect(bench.questions).to_have_count(1)

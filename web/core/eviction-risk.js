@@ -11,6 +11,8 @@
  * https://developer.mozilla.org/docs/Web/API/Storage_API
  */
 
+import { isWebKit } from './webkit.js';
+
 /**
  * @typedef {'none' | 'low' | 'disk_pressure' | 'unused_7_days' |
  *   'private_window' | 'memory_only'} EvictionRisk  See client-types.d.ts.
@@ -45,13 +47,4 @@ export function evictionRisk(facts) {
 /** @param {number | null} quota */
 export function isLittleQuota(quota) {
   return quota !== null && quota < LITTLE_QUOTA;
-}
-
-/**
- * Every browser on an iPhone is one; Chromium only claims to be.
- *
- * @param {string} userAgent
- */
-export function isWebKit(userAgent) {
-  return /AppleWebKit/.test(userAgent) && !/Chrom(e|ium)\//.test(userAgent);
 }

@@ -19,11 +19,16 @@ import { TailKeeper } from './tail-keeper.js';
 import { Volume } from './volume.js';
 import { acquireWriterLock } from './writer-lock.js';
 
+/** @import { Progress } from './pyodide-host.js' */
+
 /** In milliseconds between two status events. */
 const STATUS_INTERVAL = 100;
 
 /** In milliseconds: for those who wait to be told why the start failed. */
 const LAST_WORDS = 500;
+
+/** In milliseconds. A gigabyte is read in a second or two. */
+const SLOW_STORE = 15_000;
 
 /** The name carries what a worker's script address cannot: see client.js. */
 const takeOver =
@@ -32,6 +37,9 @@ const takeOver =
 /** @type {Volume | null} */
 let volume = null;
 let statusIsDue = false;
+
+/** Of the start, 0 to 1. */
+let reached = 0;
 
 const tail = new TailKeeper(DEFAULT_VOLUME, (tabId, payload, transfer) =>
   server.send(tabId, 'tail', payload, transfer),
@@ -66,18 +74,47 @@ async function start() {
       },
     });
     const [opened, pyodide] = await Promise.all([
-      opening,
-      bootPyodide((progress) => server.broadcast('progress', progress)),
+      sayIfSlow(opening),
+      bootPyodide(report),
     ]);
     volume = opened;
     mountVolume(pyodide, opened);
     const dispatch = await createPythonDispatch(pyodide, opened, server);
-    const ready = { phase: 'ready', fraction: 1, message: 'Ready' };
-    server.broadcast('progress', ready);
+    report({ phase: 'ready', fraction: 1, message: 'Ready' });
     return dispatch;
   } catch (error) {
     lock.release();
     throw error;
+  }
+}
+
+/** @param {Progress} progress */
+function report(progress) {
+  reached = progress.fraction;
+  server.broadcast('progress', progress);
+}
+
+/**
+ * A browser may hold a store for a tab that is gone (see page-store.js, Rule 1):
+ * then nothing but its end helps, and who waits should know.
+ *
+ * @template R
+ * @param {Promise<R>} opening
+ */
+async function sayIfSlow(opening) {
+  const say = () =>
+    report({
+      phase: 'database',
+      fraction: reached,
+      message:
+        'The browser does not answer about what it has stored. If this stays, ' +
+        'close every tab of this app, or the browser, and open it again',
+    });
+  const timer = setTimeout(say, SLOW_STORE);
+  try {
+    return await opening;
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -5,7 +5,9 @@
  * Rule 1: what must be atomic is one request in one transaction, followed by
  *         `commit()`. In Firefox 153 several requests followed by `commit()` are
  *         not atomic, and without `commit()` a write begun while the page is
- *         leaving is lost.
+ *         leaving is lost. WebKit gets no `commit()`: one that it has not answered
+ *         when the worker dies locks the store until the browser ends (42 of 200
+ *         reloads in mid-write in WebKitGTK 2.50; 2 of 340 without it).
  * Rule 2: success is the `complete` event and no failed request; never only one
  *         of the two.
  * Rule 3: a lost connection (`close` event, InvalidStateError, UnknownError) is
@@ -26,6 +28,8 @@
  *
  * The same module runs in the host and, for the tail, in the page.
  */
+
+import { isWebKit } from '../core/webkit.js';
 
 /** @import { Checksum } from '../core/checksum.js' */
 /** @import { LogKey } from '../core/log-recovery.js' */
@@ -126,13 +130,16 @@ export class PageStore {
   #factory;
   #keyRange;
 
+  /** Rule 1. */
+  #mayCommit;
+
   /** Undefined once the browser has refused one. @type {typeof Blob | undefined} */
   #blob;
 
   /**
    * @param {string} name  Of the IndexedDB database.
    * @param {{indexedDB?: IDBFactory, IDBKeyRange?: typeof IDBKeyRange,
-   *   Blob?: typeof Blob}} [platform]
+   *   Blob?: typeof Blob, navigator?: {userAgent: string}}} [platform]
    *   Tests hand in their own.
    */
   constructor(name, platform = globalThis) {
@@ -140,6 +147,7 @@ export class PageStore {
     this.#factory = platform.indexedDB;
     this.#keyRange = platform.IDBKeyRange;
     this.#blob = platform.Blob;
+    this.#mayCommit = !isWebKit(platform.navigator?.userAgent ?? '');
   }
 
   /**
@@ -551,7 +559,7 @@ export class PageStore {
       'readwrite',
       (tx) => {
         const request = tx.objectStore(store).add(value, key);
-        tx.commit();
+        if (this.#mayCommit) tx.commit();
         return request;
       },
       options,
