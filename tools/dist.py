@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from tools.bytecode import compiled_archive, members_of
 from tools.commands import digest_of, is_stamped, run, say, stamp
 from tools.environment import npm_tool
 from tools.project import (
@@ -38,7 +39,6 @@ _NPM_FILES = {
     "pyodide/pyodide.mjs": "pyodide/pyodide.mjs",
     "pyodide/pyodide.asm.mjs": "pyodide/pyodide.asm.mjs",
     "pyodide/pyodide.asm.wasm": "pyodide/pyodide.asm.wasm",
-    "pyodide/python_stdlib.zip": "pyodide/python_stdlib.zip",
     "marked/lib/marked.esm.js": "vendor/marked.js",
     "dompurify/dist/purify.es.mjs": "vendor/purify.js",
 }
@@ -57,6 +57,10 @@ _INPUT_FILES = (
 
 # Their maps are not served; a reference to one is an error in the console.
 _SOURCE_MAP = re.compile(rb"\n?//# sourceMappingURL=\S+\s*\Z")
+
+# In packages/; web/worker/pyodide-host.js asks for these names.
+_ENGINE = "apsw.so"
+_PACKAGES = "packages.zip"
 
 _RELEASE_LINE = "const RELEASE = null;"
 _SERVICE_WORKER = "service-worker.js"
@@ -91,7 +95,9 @@ def make_dist(folder: Path) -> None:
         _copy(path, folder / path.relative_to(WEB))
     for source, target in _NPM_FILES.items():
         _copy(WEB / "node_modules" / source, folder / target)
+    _add_standard_library(folder)
     _add_wheels(folder)
+    _add_packages(folder)
     _add_declarations(folder)
     _add_release(folder)
 
@@ -136,6 +142,31 @@ def _copy(source: Path, target: Path) -> None:
         target.write_bytes(_SOURCE_MAP.sub(b"\n", source.read_bytes()))
     else:
         shutil.copyfile(source, target)
+
+
+def _add_standard_library(folder: Path) -> None:
+    """Put the standard library where Pyodide looks for it, compiled."""
+    source = WEB / "node_modules" / "pyodide" / "python_stdlib.zip"
+    target = folder / "pyodide" / source.name
+    compiled_archive(members_of(source), target, "/lib/python314.zip")
+
+
+def _add_packages(folder: Path) -> None:
+    """Put what every start needs of the wheels into packages/, as it is imported.
+
+    `web/worker/pyodide-host.js` places the two files; nothing is installed.
+    """
+    members: dict[str, bytes] = {}
+    for wheel in (folder / "wheels").glob("*.whl"):
+        if not wheel.name.startswith("micropip-"):
+            members |= members_of(wheel)
+    target = folder / "packages"
+    target.mkdir()
+    # What it lists is not what is here.
+    members = {n: data for n, data in members.items() if not n.endswith("/RECORD")}
+    (engine,) = (name for name in members if name.endswith(".so"))
+    (target / _ENGINE).write_bytes(members.pop(engine))
+    compiled_archive(members, target / _PACKAGES, f"/lib/{_PACKAGES}")
 
 
 def _add_wheels(folder: Path) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from tools.commands import run
 from tools.project import CACHE, BuildError, PinnedWheel, settings, venv_python
 
-__all__ = ["fetch_wheel", "lock_entry", "lock_file", "slim_wheel"]
+__all__ = ["fetch_wheel", "lock_entry", "lock_file", "slim_wheel", "write_zip"]
 
 
 def fetch_wheel(wheel: PinnedWheel) -> Path:
@@ -71,7 +71,7 @@ def slim_wheel(source: Path, target: Path, keep: Sequence[str]) -> None:
     record = next(name for name in members if name.endswith(".dist-info/RECORD"))
     kept.pop(record, None)
     kept[record] = _record(kept, record)
-    _write_zip(target, kept)
+    write_zip(target, kept)
 
 
 def lock_entry(wheel: Path, pinned: PinnedWheel) -> dict[str, object]:
@@ -105,6 +105,18 @@ def lock_file(info: Mapping[str, str], entries: Iterable[Mapping[str, object]]) 
     return json.dumps(document, indent=2, sort_keys=True) + "\n"
 
 
+def write_zip(target: Path, members: Mapping[str, bytes]) -> None:
+    """Write *members* to the zip file *target*: sorted, compressed, at one time."""
+    moment = time.gmtime(settings().source_date_epoch)[:6]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(target, "w") as archive:
+        for name in sorted(members):
+            entry = zipfile.ZipInfo(name, moment)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, members[name], compresslevel=9)
+
+
 def _download(wheel: PinnedWheel) -> None:
     CACHE.mkdir(parents=True, exist_ok=True)
     chosen = settings()
@@ -134,14 +146,3 @@ def _record(members: Mapping[str, bytes], own_name: str) -> bytes:
         rows.writerow([name, f"sha256={encoded}", len(members[name])])
     rows.writerow([own_name, "", ""])
     return text.getvalue().encode()
-
-
-def _write_zip(target: Path, members: Mapping[str, bytes]) -> None:
-    moment = time.gmtime(settings().source_date_epoch)[:6]
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(target, "w") as archive:
-        for name in sorted(members):
-            entry = zipfile.ZipInfo(name, moment)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.external_attr = 0o644 << 16
-            archive.writestr(entry, members[name], compresslevel=9)

@@ -9,8 +9,6 @@ from collections.abc import AsyncGenerator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pyodide_app.browser.arguments import Arguments
-from pyodide_app.browser.built_in_model import PageModel
-from pyodide_app.browser.fetch_client import FetchClient
 from pyodide_app.storage import AgentOSStorage
 
 if TYPE_CHECKING:
@@ -61,6 +59,8 @@ class Agents:
     async def _agent(self, storage: AgentOSStorage, tab_id: str) -> "AgentOS":
         # Not needed for the first query, so not imported at the start.
         from pyodide_app.agentos import AgentOS
+        from pyodide_app.browser.built_in_model import PageModel
+        from pyodide_app.browser.fetch_client import FetchClient
 
         agent = AgentOS()
         await agent.initialize(

@@ -2,6 +2,7 @@
 
     python3 build.py bench
     python3 build.py bench --sizes 10 --runs 2 --peers ""
+    python3 build.py bench --only-start
 
 Both do the same work on the same rows, in turns, in pages of one headless Chromium
 on an empty profile: the original in a page, as its users run it, ours in Python in
@@ -21,12 +22,13 @@ from statistics import median
 from playwright.sync_api import sync_playwright
 
 from tests.benchmarks.chromium import Chromium, Side
-from tests.benchmarks.page import performance_page
+from tests.benchmarks.page import performance_page, with_start
 from tests.benchmarks.peers import BUNDLES, PEERS, set_up_peers
 from tests.benchmarks.render import as_json, as_text
 from tests.benchmarks.report import HEADERS, compared, flatness, missed, own
 from tests.benchmarks.results import PROMISES, Results
 from tests.benchmarks.runs import Plan, measure
+from tests.benchmarks.start import START_HEADERS, measure_start, started
 from tests.benchmarks.workload import write_workload
 from tools.commands import say
 from tools.project import DIST, ROOT, BuildError
@@ -39,6 +41,8 @@ _PAGE = ROOT / "docs" / "performance.md"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, and return 1 if a target was missed."""
     options = _parser().parse_args(arguments)
+    if options.only_start:
+        options.peers, options.sizes = [], []
     try:
         if options.peers:
             set_up_peers()
@@ -52,7 +56,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.json.write_text(as_json(results, about), "utf-8")
     if options.write_docs:
         _PAGE.parent.mkdir(exist_ok=True)
-        page = performance_page(results, about, options.peers, options.sizes)
+        if options.only_start:
+            page = with_start(_PAGE.read_text("utf-8"), results, about)
+        else:
+            page = performance_page(results, about, options.peers, options.sizes)
         _PAGE.write_text(page, "utf-8")
     return 1 if lines else 0
 
@@ -84,20 +91,29 @@ def _run(options: argparse.Namespace) -> tuple[Results, dict[str, object]]:
             Chromium(playwright, profile, server.url) as chromium,
         ):
             say(f"measuring in Chromium {chromium.version}, {plan.runs} runs")
-            results = measure(chromium, plan)
-            return results, {
-                "chromium": chromium.version,
-                "machine": f"{platform.system()} {platform.machine()}, "
-                f"{os.cpu_count()} cores",
-                "load": round(median(loads), 1),
-                "date": datetime.now(UTC).date().isoformat(),
-                "runs": options.runs,
-            }
+            results = Results() if options.only_start else measure(chromium, plan)
+            version = chromium.version
+        with sync_playwright() as playwright:
+            measure_start(playwright, options.start_runs, results, step)
+    return results, {
+        "chromium": version,
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "load": round(median(loads), 1),
+        "date": datetime.now(UTC).date().isoformat(),
+        "runs": options.runs,
+        "start runs": options.start_runs,
+    }
 
 
 def _print(results: Results, options: argparse.Namespace) -> list[str]:
     """Print every table; return the names of the targets that were missed."""
-    found: list[str] = []
+    start = list(started(results))
+    say("\nStart, files kept by a service worker\n")
+    say(as_text(START_HEADERS, start))
+    found = missed(start)
+    if options.only_start:
+        say(f"\n{_verdict(found)}")
+        return found
     for peer in options.peers or ["original"]:
         lines = list(compared(results, peer, options.sizes))
         title = f"Against {PEERS[peer].title}" if options.peers else "Without a peer"
@@ -157,6 +173,12 @@ def _parser() -> argparse.ArgumentParser:
         help="of the databases, in megabytes",
     )
     parser.add_argument("--runs", type=int, default=5, help="of everything")
+    parser.add_argument("--start-runs", type=int, default=7, help="of starting")
+    parser.add_argument(
+        "--only-start",
+        action="store_true",
+        help="measure nothing but how long Python takes to start",
+    )
     parser.add_argument("--json", type=Path, help="write every number to this file")
     parser.add_argument(
         "--write-docs",

@@ -18,7 +18,7 @@ from playwright.sync_api import BrowserContext, Page, Playwright
 from tools.browsers import CHROMIUM_ARGS, find_chromium
 from tools.commands import say
 
-__all__ = ["Chromium", "Memory", "OpenSide", "Side"]
+__all__ = ["Chromium", "Memory", "OpenSide", "Side", "launch"]
 
 # The same for all sides: without it, garbage would be measured as memory.
 _COLLECT = "--js-flags=--expose-gc"
@@ -95,11 +95,7 @@ class Chromium:
 
     def __init__(self, playwright: Playwright, profile: Path, url: str) -> None:
         self._url = url
-        self._context: BrowserContext = playwright.chromium.launch_persistent_context(
-            profile,
-            executable_path=_executable(playwright),
-            args=[*CHROMIUM_ARGS, _COLLECT],
-        )
+        self._context = launch(playwright, profile)
         browser = self._context.browser
         assert browser is not None
         self.version = browser.version
@@ -139,6 +135,15 @@ class Chromium:
 
     def __exit__(self, *_error: object) -> None:
         self.close()
+
+
+def launch(playwright: Playwright, profile: Path) -> BrowserContext:
+    """A headless Chromium on *profile*, as all that is compared is measured in."""
+    return playwright.chromium.launch_persistent_context(
+        profile,
+        executable_path=_executable(playwright),
+        args=[*CHROMIUM_ARGS, _COLLECT],
+    )
 
 
 def _executable(playwright: Playwright) -> str | None:

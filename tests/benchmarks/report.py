@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from tests.benchmarks.results import Key, Results, Summary
 from tests.benchmarks.runs import REFERENCE_SIZE
 
-__all__ = ["HEADERS", "Cells", "compared", "flatness", "missed", "own"]
+__all__ = [
+    "HEADERS",
+    "Cells",
+    "compared",
+    "compared_at_most",
+    "flatness",
+    "missed",
+    "own",
+    "shown",
+]
 
 HEADERS = (
     "what",
@@ -151,9 +160,9 @@ def compared(results: Results, peer: str, sizes: Sequence[int]) -> Iterator[Cell
         yield (
             line.title,
             str(size or ""),
-            _shown(ours, line.unit),
+            shown(ours, line.unit),
             line.ours,
-            _shown(theirs, line.unit) if theirs else "-",
+            shown(theirs, line.unit) if theirs else "-",
             line.theirs if theirs else "",
             _times(ours, theirs),
             _verdict(line, ours, theirs),
@@ -166,7 +175,7 @@ def own(results: Results) -> Iterator[Cells]:
         size = next((k.size for k in results if k.measure == measure), 0)
         found = results.find(Key(measure, "ours", promise, size))
         if found is not None:
-            yield (title, str(size or ""), _shown(found, unit), promise)
+            yield (title, str(size or ""), shown(found, unit), promise)
 
 
 def flatness(results: Results, sizes: Sequence[int]) -> Iterator[Cells]:
@@ -189,6 +198,18 @@ def flatness(results: Results, sizes: Sequence[int]) -> Iterator[Cells]:
 def missed(lines: Sequence[Cells]) -> list[str]:
     """Return the titles of *lines* whose last cell is a target that was missed."""
     return [line[0] for line in lines if line[-1].endswith("MISSED")]
+
+
+def shown(summary: Summary, unit: str) -> str:
+    """Return *summary* as ``median unit (lowest … highest)``."""
+    texts = [_number(x) for x in (summary.median, summary.low, summary.high)]
+    word = f" {unit}" if unit else ""
+    return f"{texts[0]}{word} ({texts[1]} … {texts[2]})"
+
+
+def compared_at_most(words: str, number: float, limit: float) -> str:
+    """Return *words*, and whether *number* is within *limit*."""
+    return _said(words, number <= limit)
 
 
 def _lines(sizes: Sequence[int]) -> Iterator[tuple[int, _Line]]:
@@ -226,13 +247,6 @@ def _times(ours: Summary, theirs: Summary | None) -> str:
         return ""
     ratio = theirs.median / ours.median
     return f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:.2f}"
-
-
-def _shown(summary: Summary, unit: str) -> str:
-    """Return *summary* as ``median unit (lowest … highest)``."""
-    texts = [_number(x) for x in (summary.median, summary.low, summary.high)]
-    word = f" {unit}" if unit else ""
-    return f"{texts[0]}{word} ({texts[1]} … {texts[2]})"
 
 
 def _number(value: float) -> str:

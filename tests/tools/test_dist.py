@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 
+from tools.bytecode import compile_sources, members_of
 from tools.dist import make_dist
 from tools.project import ROOT, BuildError, settings
 from tools.wheels import fetch_wheel, slim_wheel
@@ -84,6 +85,38 @@ def test_pyodides_lock_file_fits_the_wheels_and_the_runtime(dist):
     for package in lock["packages"].values():
         wheel = (folder / package["file_name"]).read_bytes()
         assert hashlib.sha256(wheel).hexdigest() == package["sha256"]
+
+
+def test_what_python_starts_from_is_compiled(dist):
+    """The standard library is whole, and nothing is left to compile at a start."""
+    theirs = ROOT / "web" / "node_modules" / "pyodide" / "python_stdlib.zip"
+    library = members_of(dist / "pyodide" / "python_stdlib.zip")
+    packages = members_of(dist / "packages" / "packages.zip")
+
+    assert set(library) == {
+        f"{name}c" if name.endswith(".py") else name for name in members_of(theirs)
+    }
+    assert "pyodide_app/__init__.pyc" in packages
+    assert not [name for name in packages if name.endswith(".py")]
+
+
+def test_compiling_gives_the_same_bytes_twice():
+    """Sets are in them, whose order differs from run to run of Python."""
+    sources = {
+        "one.py": b"def f(x): return x in {'a', 'b', 'c', 'd', 'e'}\n",
+        "deep/er.py": b"VALUE = frozenset({'one', 'two', 'three'})\n",
+        "data.txt": b"as it is",
+    }
+
+    first = compile_sources(sources, "/lib/x.zip")
+
+    assert set(first) == {"one.pyc", "deep/er.pyc", "data.txt"}
+    assert compile_sources(sources, "/lib/x.zip") == first
+
+
+def test_a_source_that_does_not_compile_stops_the_build():
+    with pytest.raises(BuildError, match="failed with status"):
+        compile_sources({"wrong.py": b"def"}, "/lib/x.zip")
 
 
 def test_every_record_fits_its_wheel(dist):

@@ -1,7 +1,9 @@
 /**
- * Booting Python: the runtime, the wheels, the mounts.
+ * Booting Python: the runtime, the packages, the mounts.
  *
- * Everything comes from our own origin. Progress is of bytes that have really
+ * Everything comes from our own origin. Nothing is installed: build.py has
+ * compiled the packages, and here they are placed where Python imports from, while
+ * the runtime compiles. Progress on a first visit is of bytes that have really
  * arrived: the large files are read ahead, and the runtime finds them in the
  * cache. What cannot be fetched is looked for in Cache Storage, because offline
  * requests of a dedicated worker pass the service worker by in Firefox (Gecko bug
@@ -25,50 +27,58 @@ const RUNTIME = new URL('pyodide/', ROOT);
 /** Read ahead: what makes up most of the bytes. */
 const LARGE_FILES = ['pyodide.asm.wasm', 'python_stdlib.zip'];
 
+/** Where Python looks for the engine, below its site-packages. */
+const ENGINE = 'apsw/__init__.cpython-314-wasm32-emscripten.so';
+
+/** Where Python finds its other packages; their tracebacks name it. */
+const MODULES = '/lib/packages.zip';
+
 /** The share of the start that is over when the large files are there. */
 const DOWNLOAD_SHARE = 0.5;
 
 /**
  * @param {(progress: Progress) => void} onProgress
- * @returns {Promise<any>} The Pyodide API, with our packages installed.
+ * @returns {Promise<any>} The Pyodide API; our packages can be imported.
  */
 export async function bootPyodide(onProgress) {
   fallBackToCache();
-  onProgress({ phase: 'runtime', fraction: 0, message: 'Loading Python' });
-  const [{ loadPyodide }, lock] = await Promise.all([
-    import(new URL('pyodide.mjs', RUNTIME).href),
-    fetchJson(new URL('pyodide-lock.json', RUNTIME)),
-    readAhead((fraction) =>
-      onProgress({
-        phase: 'runtime',
-        fraction: fraction * DOWNLOAD_SHARE,
-        message: 'Loading Python',
-      }),
-    ),
+  /** @param {number} fraction */
+  const loading = (fraction) =>
+    onProgress({ phase: 'runtime', fraction, message: 'Loading Python' });
+  /** @param {number} fraction */
+  const starting = (fraction) =>
+    onProgress({ phase: 'python', fraction, message: 'Starting Python' });
+  loading(0);
+  const packages = Promise.all([
+    fetchBytes(new URL('packages/apsw.so', ROOT)),
+    fetchBytes(new URL('packages/packages.zip', ROOT)),
   ]);
-  onProgress({
-    phase: 'python',
-    fraction: DOWNLOAD_SHARE,
-    message: 'Starting Python',
-  });
-  const packages = STARTED_WITH.filter((name) => name in lock.packages);
-  const pyodide = await loadPyodide({
-    indexURL: RUNTIME.href,
-    packages,
-    enableRunUntilComplete: false,
-  });
-  // A package that fails to load does not reject: look.
-  for (const name of packages) {
-    if (!(name in pyodide.loadedPackages)) {
-      throw new Error(`the package ${name} did not load`);
-    }
-  }
-  onProgress({ phase: 'python', fraction: 0.9, message: 'Starting Python' });
+  const start = async () => {
+    const [{ loadPyodide }] = await Promise.all([
+      import(new URL('pyodide.mjs', RUNTIME).href),
+      readAhead((fraction) => loading(fraction * DOWNLOAD_SHARE)),
+    ]);
+    loading(DOWNLOAD_SHARE);
+    const pyodide = await loadPyodide({
+      indexURL: RUNTIME.href,
+      enableRunUntilComplete: false,
+      // The runtime is compiled, and Python not yet started.
+      async fsInit(/** @type {any} */ FS, /** @type {any} */ { sitePackages }) {
+        starting(0.7);
+        const [engine, modules] = await packages;
+        FS.mkdirTree(`${sitePackages}/apsw`);
+        FS.writeFile(`${sitePackages}/${ENGINE}`, engine);
+        FS.writeFile(MODULES, modules);
+      },
+    });
+    pyodide.runPython(`import sys; sys.path.append("${MODULES}")`);
+    starting(0.9);
+    return pyodide;
+  };
+  // Both, so that what could not be fetched is the error, not what follows.
+  const [, pyodide] = await Promise.all([packages, start()]);
   return pyodide;
 }
-
-/** Packages of the lock file that every start needs. */
-const STARTED_WITH = ['pyodide-app', 'apsw-sqlite3mc'];
 
 /**
  * @param {any} pyodide
@@ -84,9 +94,13 @@ export function mountVolume({ FS }, volume) {
 }
 
 /**
+ * On a first visit. What this device keeps already is there sooner than it could
+ * be read twice.
+ *
  * @param {(fraction: number) => void} onFraction
  */
 async function readAhead(onFraction) {
+  if (await isKeptHere()) return;
   const responses = await Promise.all(
     LARGE_FILES.map((name) => fetch(new URL(name, RUNTIME))),
   );
@@ -107,11 +121,23 @@ async function readAhead(onFraction) {
   await Promise.all(responses.map(drain));
 }
 
+async function isKeptHere() {
+  try {
+    const found = LARGE_FILES.map((name) =>
+      caches.match(new URL(name, RUNTIME)),
+    );
+    return (await Promise.all(found)).every(Boolean);
+  } catch {
+    // There is no Cache Storage, or it is blocked.
+    return false;
+  }
+}
+
 /** @param {URL} url */
-async function fetchJson(url) {
+async function fetchBytes(url) {
   const response = await fetch(url);
   if (!response.ok) throw new Error(`${url.pathname}: ${response.status}`);
-  return response.json();
+  return new Uint8Array(await response.arrayBuffer());
 }
 
 function fallBackToCache() {
