@@ -6,6 +6,7 @@ Rule 3: the release is named after the content, so a page, its worker and its
         wheels are either all of one release or have different names.
 """
 
+import gzip
 import hashlib
 import json
 import re
@@ -29,7 +30,16 @@ from tools.project import (
 )
 from tools.wheels import fetch_wheel, lock_entry, lock_file, slim_wheel
 
-__all__ = ["build_dist", "build_python_wheel", "make_dist"]
+__all__ = [
+    "FIRST_VISIT_BUDGET",
+    "build_dist",
+    "build_python_wheel",
+    "first_visit_bytes",
+    "make_dist",
+]
+
+FIRST_VISIT_BUDGET = 12_000_000
+"""Bytes that a first visit may transfer, compressed; a test holds dist/ to it."""
 
 # What in web/ configures tools; everything else there is served.
 _TOOL_FILES = re.compile(r"package(-lock)?\.json|tsconfig.*\.json|eslint\.config\.js")
@@ -81,6 +91,7 @@ def build_dist() -> str:
         with tempfile.TemporaryDirectory(dir=BUILD, prefix="dist-") as folder:
             fresh = Path(folder) / "new"
             make_dist(fresh)
+            _say_sizes(fresh)
             if DIST.exists():
                 DIST.rename(Path(folder) / "old")
             fresh.rename(DIST)
@@ -102,6 +113,16 @@ def make_dist(folder: Path) -> None:
     _add_release(folder)
 
 
+def first_visit_bytes(folder: Path) -> int:
+    """Bytes that a server transfers on a first visit if it compresses with gzip.
+
+    That is the whole release: the service worker keeps all of it.
+    """
+    release = json.loads((folder / _RELEASE_FILE).read_text("utf-8"))
+    names = [*release["files"], _SERVICE_WORKER]
+    return sum(len(gzip.compress((folder / name).read_bytes(), 6)) for name in names)
+
+
 def build_python_wheel(folder: Path) -> Path:
     """Build the wheel of `pyodide_app` into *folder* and return its path.
 
@@ -114,6 +135,15 @@ def build_python_wheel(folder: Path) -> Path:
     )
     (wheel,) = folder.glob("*.whl")
     return wheel
+
+
+def _say_sizes(folder: Path) -> None:
+    total = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    say(
+        f"dist has {total / 1e6:.1f} MB; a first visit transfers "
+        f"{first_visit_bytes(folder) / 1e6:.1f} MB compressed, "
+        f"of {FIRST_VISIT_BUDGET / 1e6:.0f} MB budgeted"
+    )
 
 
 def _inputs() -> Iterator[Path]:

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from tools.bytecode import compile_sources, members_of
-from tools.dist import make_dist
+from tools.dist import FIRST_VISIT_BUDGET, first_visit_bytes, make_dist
 from tools.project import ROOT, BuildError, settings
 from tools.wheels import fetch_wheel, slim_wheel
 
@@ -61,6 +61,10 @@ def test_the_service_worker_knows_its_release(dist):
     source = (dist / "service-worker.js").read_text("utf-8")
     line = source[source.index("const RELEASE = ") + len("const RELEASE = ") :]
     assert json.JSONDecoder().raw_decode(line)[0] == release
+
+
+def test_a_first_visit_is_within_its_budget(dist):
+    assert first_visit_bytes(dist) <= FIRST_VISIT_BUDGET
 
 
 def test_tools_and_tests_stay_out(dist):
