@@ -172,6 +172,64 @@ def test_after_encrypting_nothing_is_stored_as_plain_text(each_context, open_app
     assert search(blank)["found"] == []
 
 
+KEPT_LIST = "localStorage.getItem('pyodide-app:conversations')"
+
+
+def test_the_kept_list_is_gone_before_anything_is_encrypted(context, open_app):
+    """The page may die before it hears that the database is encrypted."""
+    bench = with_secret(open_app(context))
+    blank = open_app(context, "/tests/blank.html")
+    blank.wait_for_function(f"{KEPT_LIST}?.includes('{SECRET}')")
+    blank.evaluate("""() => new Promise((resolve, reject) => {
+      const hold = async () => {
+        const { createAgentOSStorage } = await import('/client.js');
+        const db = (await createAgentOSStorage()).getAdapter();
+        await db.transaction(async () => {
+          await new Promise((end) => {
+            globalThis.letGo = end;
+            resolve();
+          });
+        });
+      };
+      hold().catch(reject);
+    })""")
+    bench.show_storage()
+    bench.page.get_by_role("button", name="Encrypt…", exact=True).click()
+    dialog = bench.page.get_by_role("dialog", name="Encrypt the database")
+    dialog.get_by_label("New passphrase").fill(PASSPHRASE)
+    dialog.get_by_label("The same again").fill(PASSPHRASE)
+    dialog.get_by_role("button", name="Encrypt").click()
+
+    blank.wait_for_function(f"{KEPT_LIST} === null")
+    expect(dialog).to_be_visible()
+
+    blank.evaluate("letGo()")
+    expect(dialog).to_be_hidden()
+    assert blank.evaluate(KEPT_LIST) is None
+
+
+def test_the_kept_list_goes_when_another_page_has_encrypted(context, open_app):
+    bench = with_secret(open_app(context))
+    blank = open_app(context, "/tests/blank.html")
+    bench.page.close()
+    blank.evaluate(
+        """async (passphrase) => {
+          const { createAgentOSStorage } = await import('/client.js');
+          const storage = await createAgentOSStorage();
+          await storage.encrypt(passphrase);
+          await storage.close();
+        }""",
+        PASSPHRASE,
+    )
+    assert SECRET in blank.evaluate(KEPT_LIST)
+
+    bench = Locked(open_app(context))
+
+    expect(bench.passphrase).to_be_visible(timeout=60_000)
+    expect(bench.page.get_by_text(SECRET)).to_have_count(0)
+    assert blank.evaluate(KEPT_LIST) is None
+
+
 def test_the_lock_screen_opens_with_the_passphrase_only(each_context, open_app):
     bench = with_secret(open_app(each_context))
     bench.encrypt()

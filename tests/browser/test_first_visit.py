@@ -7,6 +7,13 @@ from playwright.sync_api import expect
 
 from tests.browser.workbench import Workbench
 
+HOLD = """() => new Promise((held) => {
+  void navigator.locks.request('pyodide-app:writer:main', () => {
+    held();
+    return new Promise(() => {});
+  });
+})"""
+
 
 @pytest.fixture
 def workbench(shared_workbench):
@@ -57,6 +64,49 @@ def test_what_was_said_is_there_after_a_reload(workbench):
     expect(workbench.answers).to_have_count(1)
     assert workbench.answers.inner_text() == answer
     expect(workbench.retry).to_be_hidden()
+
+
+def test_the_list_of_the_last_visit_is_there_before_the_database(
+    context, open_app, faults
+):
+    """It is text, marked as not yet live, and the live one takes its place."""
+    faults.allow("storage_in_use")
+    title = "<b>Walnuts</b> & more"
+    bench = Workbench(open_app(context))
+    bench.expect_ready()
+    bench.converse(title)
+    bench.page.close()
+    holder = open_app(context, "/tests/blank.html")
+    holder.evaluate(HOLD)
+
+    page = open_app(context)
+
+    rows = page.locator("#conversations")
+    rename = rows.get_by_role("button", name="Rename")
+    expect(rows.get_by_role("link", name=title)).to_be_visible()
+    expect(rows).to_have_attribute("aria-busy", "true")
+    expect(rename).to_be_disabled()
+    holder.close()
+    page.reload()
+    Workbench(page).expect_ready()
+    expect(rows.get_by_role("link", name=title)).to_be_visible()
+    expect(rows).to_have_attribute("aria-busy", "false")
+    expect(rename).to_be_enabled()
+
+
+def test_a_remembered_list_that_is_not_ours_is_no_list(context, open_app):
+    """Whatever lies in web storage, the Workbench starts."""
+    page = open_app(context)
+    Workbench(page).expect_ready()
+    strange = '[null, 7, {"id": 1}, {"id": "a", "personaId": "b", "updatedAt": 1}]'
+    page.evaluate(
+        "text => localStorage.setItem('pyodide-app:conversations', text)", strange
+    )
+
+    page.reload()
+
+    Workbench(page).expect_ready()
+    expect(page.locator("#conversations").get_by_role("link")).to_have_count(0)
 
 
 def test_recall_answers_from_what_was_said_before(workbench):

@@ -2,9 +2,11 @@
  * The list of conversations, newest first, as far as it was asked for.
  *
  * It stays right while other tabs write: after a commit the loaded part is read
- * again. Reads never overlap; one asked for meanwhile runs once, afterwards.
+ * again. Reads never overlap; one asked for meanwhile runs once, afterwards. Until
+ * the first read is back it is the list that the last visit ended with.
  */
 
+import { rememberList, rememberedList } from './last-list.js';
 import { Observable } from './observable.js';
 
 /** @import { Conversation } from '../client.js' */
@@ -22,7 +24,11 @@ const PAGE = 40;
 export class ConversationIndex {
   /** @type {Observable<LoadedList>} */
   list = new Observable(
-    /** @type {LoadedList} */ ({ items: [], hasMore: false, isLoaded: false }),
+    /** @type {LoadedList} */ ({
+      items: rememberedList(),
+      hasMore: false,
+      isLoaded: false,
+    }),
   );
 
   /** @type {Connection} */
@@ -37,12 +43,16 @@ export class ConversationIndex {
     this.#connection = connection;
     connection.state.subscribe(({ kind }) => {
       if (kind === 'ready') void connection.background(() => this.refresh());
+      // It was encrypted without the Workbench.
+      if (kind === 'locked') this.list.set({ ...this.list.value, items: [] });
     });
     connection.changed.subscribe((tables) => {
       if (tables.has('conversations')) {
         void connection.background(() => this.refresh());
       }
     });
+    connection.status.subscribe(() => this.#remember());
+    this.list.subscribe(() => this.#remember());
   }
 
   loadMore() {
@@ -72,6 +82,14 @@ export class ConversationIndex {
   /** @param {string} id @returns {Conversation | null} */
   find(id) {
     return this.list.value.items.find((item) => item.id === id) ?? null;
+  }
+
+  /** Only what is known to lie in a plain database. */
+  #remember() {
+    const { items, isLoaded } = this.list.value;
+    const status = this.#connection.status.value;
+    const isPlain = status?.encryption === null && status.mode !== 'memory';
+    if (isLoaded && isPlain) rememberList(items.slice(0, PAGE));
   }
 
   /** @returns {Promise<LoadedList>} */

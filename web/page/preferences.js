@@ -65,6 +65,8 @@ const DRAFT = 'draft:';
 
 const ENCRYPTED = 'encrypted';
 
+const LAST_LIST = 'conversations';
+
 /** While the database is encrypted. @type {Map<string, string>} */
 const unstoredDrafts = new Map();
 
@@ -75,7 +77,9 @@ export const isEncrypted = () => preferences.get(ENCRYPTED) === 'yes';
 export function noteEncryption(encrypted) {
   if (encrypted === isEncrypted()) return;
   preferences.set(ENCRYPTED, encrypted ? 'yes' : null);
-  if (encrypted) forgetDrafts();
+  if (!encrypted) return;
+  forgetDrafts();
+  preferences.set(LAST_LIST, null);
 }
 
 function forgetDrafts() {
@@ -107,4 +111,13 @@ export function keepDraft(conversationId, text) {
   const key = DRAFT + (conversationId ?? 'new');
   if (isEncrypted()) unstoredDrafts.set(key, text);
   else preferences.set(key, text === '' ? null : text);
+}
+
+/** @returns {string | null}  What was kept of the list of conversations. */
+export const readLastList = () =>
+  isEncrypted() ? null : preferences.get(LAST_LIST);
+
+/** @param {string} text  Of the list of conversations, for the next start. */
+export function keepLastList(text) {
+  if (!isEncrypted()) preferences.set(LAST_LIST, text);
 }

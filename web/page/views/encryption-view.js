@@ -27,6 +27,9 @@ export class EncryptionView {
   /** @type {() => void} */
   #onChanged;
 
+  /** As the newest status had it. @type {boolean | null} */
+  #isEncrypted = null;
+
   /**
    * @param {Connection} connection
    * @param {PassphraseDialog} dialog
@@ -60,7 +63,9 @@ export class EncryptionView {
   #show({ encryption, mode }) {
     const canBe = mode !== 'memory';
     const isEncrypted = encryption !== null;
-    if (canBe) noteEncryption(isEncrypted);
+    // Only a change is news: meanwhile some tab may be about to encrypt.
+    if (canBe && isEncrypted !== this.#isEncrypted) noteEncryption(isEncrypted);
+    this.#isEncrypted = isEncrypted;
     byId('encryption-text').textContent = isEncrypted
       ? `Everything stored here is encrypted by ${NAMES[encryption]}. What is typed and not sent is forgotten with the page.`
       : 'Not encrypted: whoever can read the files of this browser can read the conversations.';
@@ -87,7 +92,14 @@ export class EncryptionView {
       },
       async ({ next, cipher }) => {
         const { storage } = await this.#connection.opened();
-        await storage.encrypt(next, { cipher });
+        // What lies here as plain text is gone before, should the page die.
+        noteEncryption(true);
+        try {
+          await storage.encrypt(next, { cipher });
+        } catch (error) {
+          noteEncryption(false);
+          throw error;
+        }
       },
       'Encrypted. Nothing is left here as plain text.',
     );

@@ -59,6 +59,11 @@ export class SidebarView {
       rows.push(this.#row(conversation, now));
     }
     this.#list.replaceChildren(...rows);
+    // As the last visit left it: to be read and opened, not yet to be changed.
+    this.#list.ariaBusy = String(!isLoaded);
+    for (const button of this.#list.querySelectorAll('button')) {
+      button.disabled = !isLoaded;
+    }
     this.#empty.hidden = !isLoaded || items.length > 0;
     this.#more.hidden = !hasMore;
     this.#markCurrent();
