@@ -1,5 +1,7 @@
 """SQL storage: adapters, typed repositories, search and backup."""
 
+from typing import TYPE_CHECKING
+
 from pyodide_app.storage.adapter import (
     BatchError,
     BatchOperation,
@@ -16,12 +18,9 @@ from pyodide_app.storage.adapter import (
     StorageAdapter,
     StorageStatus,
 )
-from pyodide_app.storage.adapters import (
-    IndexedDbAdapter,
-    MemoryAdapter,
-    NativeSqliteAdapter,
-    PostgresAdapter,
-)
+from pyodide_app.storage.adapters.indexeddb import IndexedDbAdapter
+from pyodide_app.storage.adapters.memory import MemoryAdapter
+from pyodide_app.storage.adapters.native import NativeSqliteAdapter
 from pyodide_app.storage.changes import Change, ChangeFeed, Subscription
 from pyodide_app.storage.diagnostics import (
     Diagnosis,
@@ -49,6 +48,9 @@ from pyodide_app.storage.records import (
     UsageSummary,
     Workflow,
 )
+
+if TYPE_CHECKING:
+    from pyodide_app.storage.adapters.postgres import PostgresAdapter
 
 __all__ = [
     "Age",
@@ -97,3 +99,13 @@ __all__ = [
     "combine_hooks",
     "create_agentos_storage",
 ]
+
+
+def __getattr__(name: str) -> object:
+    # Nothing of it is needed in a browser, where each import delays the start.
+    if name != "PostgresAdapter":
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    from pyodide_app.storage.adapters.postgres import PostgresAdapter
+
+    return PostgresAdapter

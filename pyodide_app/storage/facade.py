@@ -18,7 +18,6 @@ from pyodide_app.storage.adapter import (
 from pyodide_app.storage.adapters.indexeddb import IndexedDbAdapter
 from pyodide_app.storage.adapters.memory import MemoryAdapter
 from pyodide_app.storage.adapters.native import NativeSqliteAdapter
-from pyodide_app.storage.adapters.postgres import PostgresAdapter
 from pyodide_app.storage.changes import Subscription
 from pyodide_app.storage.diagnostics import Diagnosis
 from pyodide_app.storage.encryption import Cipher
@@ -135,6 +134,8 @@ async def create_agentos_storage(
             if not server:
                 reason = f"no server is named; pass url= or set {DATABASE_VARIABLE}"
                 raise StorageError(reason)
+            from pyodide_app.storage.adapters.postgres import PostgresAdapter
+
             return PostgresAdapter(server, schema=db_name)
         if passphrase is not None:
             reason = "a database in memory is stored nowhere: leave the passphrase out"

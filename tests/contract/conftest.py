@@ -4,12 +4,13 @@ from collections import defaultdict
 
 import pytest
 
-from pyodide_app.storage import engine, stdlib_engine
-from pyodide_app.storage.adapters import (
+from pyodide_app.storage import (
     IndexedDbAdapter,
     MemoryAdapter,
     NativeSqliteAdapter,
     PostgresAdapter,
+    engine,
+    stdlib_engine,
 )
 from pyodide_app.testing import FolderVolume
 

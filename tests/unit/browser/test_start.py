@@ -23,6 +23,11 @@ def test_nothing_is_imported_that_the_first_query_does_not_need():
         check=True,
     )
 
-    later = ("pyodide_app.agentos", "pyodide_app.storage.backup")
+    later = (
+        "pyodide_app.agentos",
+        "pyodide_app.storage.adapters.postgres",
+        "pyodide_app.storage.backup",
+        "pyodide_app.storage.postgres",
+    )
     assert "pyodide_app.storage.engine" in done.stdout.split()
     assert [name for name in done.stdout.split() if name.startswith(later)] == []
