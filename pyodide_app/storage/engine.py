@@ -74,6 +74,9 @@ ENGINE_VERSION: Final = (
 
 _GET_APSW: Final = "pip install apsw-sqlite3mc"
 
+_PAUSE_S = 0.01
+"""Between two tries at what another process is in the way of."""
+
 _STATEMENT_CACHE = 256
 _KNOWN_LIMIT = 2048
 """Distinct SQL texts remembered, so that a program that builds texts is bounded."""
@@ -622,7 +625,7 @@ class Engine:
             if key is not None:
                 _set_key(connection, key)
             for pragma in pragmas:
-                connection.execute(f"PRAGMA {pragma}").fetchall()
+                _run_patiently(connection, f"PRAGMA {pragma}", busy_timeout_ms)
             # Opening reads nothing; this fails if the file is no database.
             connection.execute("SELECT 1 FROM sqlite_schema").fetchone()
             return connection
@@ -837,6 +840,24 @@ def _is_apsw() -> bool:
 def _set_key(connection: apsw.Connection, key: EncryptionKey) -> None:
     for name, value in key.pragmas.items():
         connection.pragma(name, value)
+
+
+def _run_patiently(connection: apsw.Connection, sql: str, timeout_ms: int) -> None:
+    """Run *sql*, again and again while another process is in the way.
+
+    A change of the journal mode does not wait for SQLite's own busy timeout, and two
+    processes that create one file both change it.
+    """
+    deadline = time.monotonic() + timeout_ms / 1000
+    while True:
+        try:
+            connection.execute(sql).fetchall()
+        except apsw.BusyError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(_PAUSE_S)
+        else:
+            return
 
 
 def _distrust(connection: apsw.Connection, size: int) -> None:

@@ -124,6 +124,34 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
+_BEGINNER = """
+import sqlite3, sys, time
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+db.execute("CREATE TABLE note (text)")
+db.execute(f"BEGIN {sys.argv[2]}")
+db.execute("SELECT * FROM note").fetchall()
+print("begun", flush=True)
+time.sleep(0.3)
+db.execute("COMMIT")
+"""
+
+
+@pytest.mark.parametrize("lock", ["DEFERRED", "IMMEDIATE", "EXCLUSIVE"])
+async def test_opening_waits_for_a_process_that_began_a_transaction(tmp_path, lock):
+    """SQLite's busy timeout does not hold for every change of the journal mode."""
+    path = tmp_path / "a.db"
+    command = [sys.executable, "-c", _BEGINNER, path, lock]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+
+        adapter = NativeSqliteAdapter(path)
+        await adapter.open()
+
+    assert await adapter.get("PRAGMA journal_mode") == {"journal_mode": "wal"}
+    await adapter.close()
+
+
 async def test_two_processes_write_one_file(tmp_path):
     path = tmp_path / "a.db"
     writers = [
