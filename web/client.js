@@ -12,6 +12,7 @@
  * `StorageAdapter`; what it made synchronous (`exportDatabase`) is asynchronous here.
  */
 
+import { AGENTOS_DATABASE } from './core/names.js';
 import { AgentOSStorage } from './page/api/agentos-storage.js';
 import { IndexedDbAdapter } from './page/api/indexed-db-adapter.js';
 
@@ -61,7 +62,7 @@ export { AgentOSStorage, IndexedDbAdapter };
  * @throws {AppError} `storage_in_use`, `store_unavailable`, `schema_too_new`, …
  */
 export async function createAgentOSStorage(options = {}) {
-  const db = new IndexedDbAdapter({ dbName: 'agentos', ...options });
+  const db = new IndexedDbAdapter({ dbName: AGENTOS_DATABASE, ...options });
   await db.open({ withSchema: true, signal: options.signal });
   return new AgentOSStorage(db);
 }

@@ -44,3 +44,6 @@ const STORED = { log: 'record', checkpoints: 'checkpoint', extents: 'extents' };
  */
 export const rawFileName = (store, key) =>
   `${STORED[store]}-${[key].flat().join('.')}.bin`;
+
+/** The database of `createAgentOSStorage`, and so of the Workbench. */
+export const AGENTOS_DATABASE = 'agentos';

@@ -77,19 +77,51 @@ export const isEncrypted = () => preferences.get(ENCRYPTED) === 'yes';
 export function noteEncryption(encrypted) {
   if (encrypted === isEncrypted()) return;
   preferences.set(ENCRYPTED, encrypted ? 'yes' : null);
-  if (!encrypted) return;
-  forgetDrafts();
-  preferences.set(LAST_LIST, null);
+  if (encrypted) hidePlainText();
+  else storeDrafts();
 }
 
-function forgetDrafts() {
+/**
+ * Run *work*, which encrypts. What lies here as plain text is gone before, should
+ * the page die meanwhile.
+ *
+ * @template R
+ * @param {() => Promise<R>} work
+ */
+export async function whileEncrypting(work) {
+  const wasEncrypted = isEncrypted();
+  noteEncryption(true);
   try {
-    const drafts = Object.keys(localStorage).filter((key) =>
-      key.startsWith(PREFIX + DRAFT),
-    );
-    for (const key of drafts) localStorage.removeItem(key);
+    return await work();
+  } catch (error) {
+    noteEncryption(wasEncrypted);
+    throw error;
+  }
+}
+
+function hidePlainText() {
+  preferences.set(LAST_LIST, null);
+  for (const key of storedDrafts()) {
+    unstoredDrafts.set(key, preferences.get(key) ?? '');
+    preferences.set(key, null);
+  }
+}
+
+function storeDrafts() {
+  for (const [key, text] of unstoredDrafts) {
+    preferences.set(key, text === '' ? null : text);
+  }
+  unstoredDrafts.clear();
+}
+
+/** @returns {string[]} Their keys. */
+function storedDrafts() {
+  try {
+    return Object.keys(localStorage)
+      .filter((key) => key.startsWith(PREFIX + DRAFT))
+      .map((key) => key.slice(PREFIX.length));
   } catch {
-    // Blocked storage holds none.
+    return []; // Blocked storage holds none.
   }
 }
 
@@ -109,8 +141,12 @@ export function readDraft(conversationId) {
  */
 export function keepDraft(conversationId, text) {
   const key = DRAFT + (conversationId ?? 'new');
-  if (isEncrypted()) unstoredDrafts.set(key, text);
-  else preferences.set(key, text === '' ? null : text);
+  if (isEncrypted()) {
+    unstoredDrafts.set(key, text);
+    return;
+  }
+  unstoredDrafts.delete(key);
+  preferences.set(key, text === '' ? null : text);
 }
 
 /** @returns {string | null}  What was kept of the list of conversations. */

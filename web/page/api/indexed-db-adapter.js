@@ -4,7 +4,9 @@
  */
 
 import { evictionRisk } from '../../core/eviction-risk.js';
+import { AGENTOS_DATABASE } from '../../core/names.js';
 import { currentRelease } from '../current-release.js';
+import { whileEncrypting } from '../preferences.js';
 import { connectToHost } from '../rpc-client.js';
 import { backupBytes } from './backup-bytes.js';
 import { closed, OpenDatabase } from './open-database.js';
@@ -220,7 +222,13 @@ export class IndexedDbAdapter {
    * @param {{cipher?: T.Cipher | undefined}} [options]
    */
   async encrypt(passphrase, { cipher } = {}) {
-    await this.session.call('storage.encrypt', { passphrase, cipher });
+    const { session } = this;
+    const encrypt = () =>
+      session.call('storage.encrypt', { passphrase, cipher });
+    // The Workbench keeps a little of its database as plain text.
+    const isWorkbenchs =
+      this.#options.dbName === AGENTOS_DATABASE && this.kind === 'indexeddb';
+    await (isWorkbenchs ? whileEncrypting(encrypt) : encrypt());
   }
 
   /**

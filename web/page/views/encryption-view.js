@@ -92,14 +92,7 @@ export class EncryptionView {
       },
       async ({ next, cipher }) => {
         const { storage } = await this.#connection.opened();
-        // What lies here as plain text is gone before, should the page die.
-        noteEncryption(true);
-        try {
-          await storage.encrypt(next, { cipher });
-        } catch (error) {
-          noteEncryption(false);
-          throw error;
-        }
+        await storage.encrypt(next, { cipher });
       },
       'Encrypted. Nothing is left here as plain text.',
     );
