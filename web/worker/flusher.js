@@ -107,7 +107,10 @@ const BACKOFF = [20, 100, 500, 2000, 5000];
 const TIMINGS = 20;
 
 /** Tries after which those who wait are told; trying goes on. */
-const TRIES_IN_SILENCE = 2;
+const TRIES_IN_SILENCE = 3;
+
+/** A browser that clears the store may not open the next one at once. */
+const MAY_PASS = new Set(['store_lost', 'store_unavailable']);
 
 export class Flusher {
   #store;
@@ -718,7 +721,7 @@ export class Flusher {
     if (failure.code === 'store_lost') this.#suspect = true;
     if (isFencing(failure)) this.#fenced = true;
     this.#setError(failure);
-    const hopeless = failure.code !== 'store_lost' || tries >= TRIES_IN_SILENCE;
+    const hopeless = !MAY_PASS.has(failure.code) || tries >= TRIES_IN_SILENCE;
     if (hopeless) this.#rejectWaiters(failure);
   }
 

@@ -140,14 +140,16 @@ db.execute("COMMIT")
 async def test_opening_waits_for_a_process_that_began_a_transaction(tmp_path, lock):
     """SQLite's busy timeout does not hold for every change of the journal mode."""
     path = tmp_path / "a.db"
-    command = [sys.executable, "-c", _BEGINNER, path, lock]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as other:
-        assert other.stdout is not None
-        other.stdout.readline()
+    other = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _BEGINNER, path, lock, stdout=subprocess.PIPE
+    )
+    assert other.stdout is not None
+    await other.stdout.readline()
 
-        adapter = NativeSqliteAdapter(path)
-        await adapter.open()
+    adapter = NativeSqliteAdapter(path)
+    await adapter.open()
 
+    assert await other.wait() == 0
     assert await adapter.get("PRAGMA journal_mode") == {"journal_mode": "wal"}
     await adapter.close()
 
