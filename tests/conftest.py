@@ -19,6 +19,9 @@ T = TypeVar("T")
 
 _BROWSER_TESTS = Path(__file__).parent / "browser"
 
+# How often the tests with a fixture of that name do what they do.
+_USUAL = {"soak_count": 50, "histories": 100_000, "hostile_files": 1000}
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add what `build.py test` passes on."""
@@ -26,14 +29,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--soak-count",
         type=int,
-        default=50,
-        help="how often the browser is killed under writing (default: 50)",
+        default=_USUAL["soak_count"],
+        help="how often the browser is killed under writing (default: %(default)s)",
     )
     group.addoption(
         "--histories",
         type=int,
-        default=100_000,
-        help="simulated histories of the page store (default: 100000)",
+        default=_USUAL["histories"],
+        help="simulated histories of the page store (default: %(default)s)",
     )
     group.addoption(
         "--reliability-report",
@@ -43,8 +46,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--hostile-files",
         type=int,
-        default=1000,
-        help="how many hostile files are imported (default: 1000)",
+        default=_USUAL["hostile_files"],
+        help="how many hostile files are imported (default: %(default)s)",
     )
     group.addoption(
         "--peers-report",
@@ -64,10 +67,14 @@ def pytest_collection_modifyitems(
 ) -> None:
     """Put browser tests last; for a report, leave out what has no row in it.
 
-    Playwright's synchronous API keeps an event loop running in the main thread
-    from its first use to the end of the session; no asyncio test can run then.
+    What is asked to do more than usual may take as long as that takes.
+    Playwright's synchronous API keeps an event loop running in the main thread from
+    its first use to the end of the session; no asyncio test can run then.
     """
     items.sort(key=lambda item: item.path.is_relative_to(_BROWSER_TESTS))
+    for item in items:
+        if any(config.getoption(count) > usual for count, usual in _counts_of(item)):
+            item.add_marker(pytest.mark.timeout(0))
     if config.getoption("--reliability-report"):
         others = [item for item in items if not _has_row(item)]
         items[:] = [item for item in items if _has_row(item)]
@@ -147,6 +154,13 @@ def run_async() -> Callable[[Coroutine[Any, Any, T]], T]:
             return thread.submit(asyncio.run, coroutine).result()
 
     return run
+
+
+def _counts_of(item: pytest.Item) -> Iterator[tuple[str, int]]:
+    """Options of how much *item* does, each with what is usual."""
+    for name in getattr(item, "fixturenames", ()):
+        if name in _USUAL:
+            yield f"--{name.replace('_', '-')}", _USUAL[name]
 
 
 def _has_row(item: pytest.Item) -> bool:
