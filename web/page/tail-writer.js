@@ -8,9 +8,13 @@
  * Rule 2: it writes only while it is leaving. Until then the host is quicker.
  * Rule 3: there is one request in each transaction and an explicit commit, as in
  *         the host (see page-store.js).
+ * Rule 4: not in WebKit. There a page that goes in mid-write leaves the store
+ *         locked until the browser ends: in 12 of 12 sessions of WebKitGTK 2.50
+ *         that left up to eight times while they wrote; in 0 of 13 without it.
  */
 
 import { databaseName } from '../core/names.js';
+import { isWebKit } from '../core/webkit.js';
 import { PageStore } from '../worker/page-store.js';
 
 /** @import { LogKey } from '../core/log-recovery.js' */
@@ -29,6 +33,7 @@ export class TailWriter {
   /** @type {PageStore | null} */
   #store = null;
   #abort = new AbortController();
+  #mayWrite = !isWebKit(navigator.userAgent);
 
   /** @param {() => void} onLeaving  Ask the host to flush what it has. */
   constructor(onLeaving) {
@@ -49,6 +54,7 @@ export class TailWriter {
 
   /** @param {TailEvent} event */
   receive({ volume, key, bytes }) {
+    if (!this.#mayWrite) return;
     if (bytes) {
       this.#tail.set(key.join('.'), { key, bytes: new Uint8Array(bytes) });
       // Opening takes longer than a page has when it leaves.
