@@ -199,7 +199,7 @@ def test_the_only_tab_left_while_it_writes(webkit, soak_count, reliability, way)
     row.engine = webkit.engine
     for _ in range(max(2, soak_count // 20)):
         webkit.visit()
-        begun = webkit.run(_WRITE)
+        begun = webkit.run_on_a_free_store(_WRITE)
         time.sleep(0.3)
         row.faults += 1
         _WAYS[way](webkit)
