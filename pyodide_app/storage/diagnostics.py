@@ -12,7 +12,8 @@ from typing import Any
 
 from pyodide_app import __version__
 from pyodide_app.storage.adapter import Durability, EvictionRisk, StorageStatus
-from pyodide_app.storage.engine import ENGINE_VERSION, SQLITE_VERSION, Engine
+from pyodide_app.storage.apsw_at_first_use import engine_version, sqlite_version
+from pyodide_app.storage.engine import Engine
 
 __all__ = [
     "Diagnosis",
@@ -190,7 +191,7 @@ def diagnosis_of(
     path: str,
     *,
     page_size: int,
-    engine: str = ENGINE_VERSION,
+    engine: str | None = None,
     store: StoreState | None = None,
     verification: Verification | None = None,
 ) -> Diagnosis:
@@ -198,8 +199,8 @@ def diagnosis_of(
     return Diagnosis(
         made_at=int(time.time() * 1000),
         release=__version__,
-        sqlite=SQLITE_VERSION,
-        engine=engine,
+        sqlite=sqlite_version(),
+        engine=engine or engine_version(),
         python=f"{platform.python_version()} on {platform.system() or 'unknown'}",
         mode=status.mode,
         path=path,

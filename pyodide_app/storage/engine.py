@@ -1,4 +1,4 @@
-"""One synchronous SQLite connection: the only module that imports apsw.
+"""One synchronous SQLite connection: the only module that uses apsw.
 
 Rule 1: each distinct SQL text is prepared once without running it, which tells
         what it writes, what it binds, and whether it is one statement. Later
@@ -10,21 +10,13 @@ Rule 3: `take_commit` tells of a commit after it happened. What was rolled back,
         by us, by a trigger or by a conflict clause, is forgotten.
 """
 
+from __future__ import annotations  # to name a type of apsw is no use of it
+
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
-
-try:
-    import apsw
-except ImportError as error:
-    from pyodide_app.storage import stdlib_engine as apsw  # type: ignore[no-redef]  # what of it is used here
-
-    WHY_NOT_APSW: str | None = str(error)
-else:
-    WHY_NOT_APSW = None
+from typing import TYPE_CHECKING, Any, Final
 
 from pyodide_app.errors import (
     CapabilityError,
@@ -53,24 +45,20 @@ from pyodide_app.storage.statements import (
     without_shadows,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import apsw
+else:
+    from pyodide_app.storage import apsw_at_first_use as apsw
+
 __all__ = [
-    "ENGINE_VERSION",
-    "SQLITE_VERSION",
-    "WHY_NOT_APSW",
     "ClosedEngine",
     "Engine",
     "Mark",
     "head_of",
     "quote_identifier",
 ]
-
-SQLITE_VERSION: Final = apsw.sqlite_lib_version()
-
-ENGINE_VERSION: Final = (
-    f"APSW {apsw.apsw_version()}, {apsw.mc_version}"  # type: ignore[attr-defined]  # not in the stub
-    if WHY_NOT_APSW is None
-    else "Python's sqlite3"
-)
 
 _GET_APSW: Final = "pip install apsw-sqlite3mc"
 
@@ -105,9 +93,6 @@ _SQUARE: Final = (
 
 _SQUARE_LIMIT = 20_000_000
 """Of that product: some hundredths of a second."""
-
-# Binds NULL to everything, to prepare a statement whose values are not known yet.
-_NO_VALUES: Any = apsw._null_bindings  # type: ignore[attr-defined]  # not in the stub
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +169,7 @@ class Engine:
         self._connection.authorizer = self._authorize
 
     @classmethod
-    def open_foreign(cls, path: str, key: EncryptionKey | None = None) -> "Engine":
+    def open_foreign(cls, path: str, key: EncryptionKey | None = None) -> Engine:
         """Open a file that came from elsewhere, to be looked at only.
 
         No trigger, view, virtual table or CHECK of it can run, no function in its
@@ -214,7 +199,7 @@ class Engine:
             self._connection.authorizer = None
         self._connection.close()
 
-    def __enter__(self) -> "Engine":
+    def __enter__(self) -> Engine:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -314,7 +299,7 @@ class Engine:
         cursor = self._connection.cursor()
         cursor.exec_trace = trace
         try:
-            for _ in cursor.execute(script, _NO_VALUES, can_cache=False):
+            for _ in cursor.execute(script, _no_values(), can_cache=False):
                 pass
             if previous is not None:
                 self._note(previous)
@@ -686,7 +671,7 @@ class Engine:
         cursor.exec_trace = trace
         try:
             # A statement from the cache would not be compiled, and tell nothing.
-            cursor.execute(sql, _NO_VALUES, can_cache=False)
+            cursor.execute(sql, _no_values(), can_cache=False)
         except apsw.ExecTraceAbort:
             pass
         except Exception as error:
@@ -834,7 +819,12 @@ def head_of(path: str) -> bytes:
 
 
 def _is_apsw() -> bool:
-    return apsw.__name__ == "apsw"
+    return apsw.Connection.__module__ == "apsw"
+
+
+def _no_values() -> Any:  # noqa: ANN401  # apsw's own
+    """Bind NULL to everything: values of a statement that is only prepared."""
+    return apsw._null_bindings  # type: ignore[attr-defined]  # not in the stub
 
 
 def _set_key(connection: apsw.Connection, key: EncryptionKey) -> None:

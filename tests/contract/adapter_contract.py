@@ -31,7 +31,7 @@ from pyodide_app.storage.adapter import (
     RunResult,
     StorageAdapter,
 )
-from pyodide_app.storage.engine import SQLITE_VERSION
+from pyodide_app.storage.apsw_at_first_use import sqlite_version
 from pyodide_app.storage.facade import AgentOSStorage, Resolution
 from pyodide_app.storage.migrations import Migration
 from pyodide_app.storage.schema import MIGRATIONS
@@ -1108,7 +1108,7 @@ async def test_a_diagnosis_says_how_the_database_is_and_not_what_is_in_it(adapte
     found = await adapter.diagnose(integrity_check=True)
 
     assert found.mode == adapter.kind
-    assert found.sqlite == SQLITE_VERSION
+    assert found.sqlite == sqlite_version()
     assert found.database_bytes == (await adapter.status()).database_bytes
     assert found.verification.ok, found.verification.problems
     assert found.verification.integrity_problems == 0

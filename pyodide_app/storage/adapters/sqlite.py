@@ -37,10 +37,11 @@ from pyodide_app.storage.adapter import (
     StorageAdapter,
     StorageStatus,
 )
+from pyodide_app.storage.apsw_at_first_use import why_not_apsw
 from pyodide_app.storage.changes import ChangeFeed
 from pyodide_app.storage.diagnostics import Diagnosis, diagnosed
 from pyodide_app.storage.encryption import Cipher, EncryptionKey, is_plain
-from pyodide_app.storage.engine import WHY_NOT_APSW, ClosedEngine, Engine, head_of
+from pyodide_app.storage.engine import ClosedEngine, Engine, head_of
 from pyodide_app.storage.migrations import Migration, migrate
 from pyodide_app.storage.turns import Scope
 
@@ -166,11 +167,11 @@ class SqliteAdapter(ABC):
         async with self._alone("open()"):
             if self.is_open:
                 return
-            if WHY_NOT_APSW is not None:
+            if (reason := why_not_apsw()) is not None:
                 _logger.warning(
                     "apsw cannot be imported (%s); Python's own sqlite3 works in its "
                     "place, without encryption and import",
-                    WHY_NOT_APSW,
+                    reason,
                 )
             self._engine = await self._open_engine()
             self._key = self._engine.key
