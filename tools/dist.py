@@ -72,7 +72,17 @@ _SOURCE_MAP = re.compile(rb"\n?//# sourceMappingURL=\S+\s*\Z")
 _ENGINE = "apsw.so"
 _PACKAGES = "packages.zip"
 
-_RELEASE_LINE = "const RELEASE = null;"
+# What Python's memory is like after the start.
+_MEMORY_OF = (
+    "pyodide/pyodide.mjs",
+    "pyodide/pyodide.asm.mjs",
+    "pyodide/pyodide.asm.wasm",
+    "pyodide/python_stdlib.zip",
+    f"packages/{_ENGINE}",
+    f"packages/{_PACKAGES}",
+)
+_SNAPSHOT = "worker/snapshot.js"
+
 _SERVICE_WORKER = "service-worker.js"
 _RELEASE_FILE = "release.json"
 
@@ -110,6 +120,8 @@ def make_dist(folder: Path) -> None:
     _add_wheels(folder)
     _add_packages(folder)
     _add_declarations(folder)
+    if settings().snapshot:
+        _name_python(folder)
     _add_release(folder)
 
 
@@ -265,9 +277,22 @@ def _add_release(folder: Path) -> None:
     text = json.dumps(release, indent=1)
     (folder / _RELEASE_FILE).write_text(text + "\n", "utf-8")
     if worker is not None:
-        source = worker.read_text("utf-8")
-        if source.count(_RELEASE_LINE) != 1:
-            msg = f"web/{_SERVICE_WORKER} must have one line `{_RELEASE_LINE}`"
-            raise BuildError(msg)
-        source = source.replace(_RELEASE_LINE, f"const RELEASE = {text};")
-        worker.write_text(source, "utf-8")
+        _set_constant(worker, "RELEASE", text)
+
+
+def _name_python(folder: Path) -> None:
+    """Name what a copy of Python's memory is made of, so that it fits or is new."""
+    digest = hashlib.sha256()
+    for name in _MEMORY_OF:
+        digest.update((folder / name).read_bytes())
+    _set_constant(folder / _SNAPSHOT, "PYTHON", f"'{digest.hexdigest()[:16]}'")
+
+
+def _set_constant(path: Path, name: str, value: str) -> None:
+    """Replace the one line ``const NAME = null;`` of the JavaScript in *path*."""
+    source = path.read_text("utf-8")
+    line = f"const {name} = null;"
+    if source.count(line) != 1:
+        msg = f"{path.name} must have one line `{line}`"
+        raise BuildError(msg)
+    path.write_text(source.replace(line, f"const {name} = {value};"), "utf-8")

@@ -66,6 +66,7 @@ class Settings:
     source_date_epoch: int
     platform: str
     python_version: str
+    snapshot: bool
     wheels: tuple[PinnedWheel, ...]
 
 
@@ -81,6 +82,7 @@ def settings() -> Settings:
         ),
         platform=table["platform"],
         python_version=table["python_version"],
+        snapshot=table["snapshot"],
         wheels=tuple(PinnedWheel(**entry) for entry in table["wheels"]),
     )
 

@@ -12,6 +12,7 @@ import { onPreference, preferences } from './preferences.js';
 import { followReleases } from './releases.js';
 import { downloadStored } from './rescue.js';
 import { Router } from './router.js';
+import { orderSnapshot } from './snapshot-order.js';
 import { littleSpaceWords, pressureOf } from './storage-pressure.js';
 import { BackupView } from './views/backup-view.js';
 import { BootView } from './views/boot-view.js';
@@ -167,6 +168,7 @@ onPreference('durability', (mode) => {
   void told(() => connection.reopen(durabilityOf(mode)));
 });
 void start();
+void connection.opened().then(orderSnapshot);
 
 async function start() {
   const opening = connection.open();

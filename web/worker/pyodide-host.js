@@ -1,6 +1,8 @@
 /**
  * Booting Python: the runtime, the packages, the mounts.
  *
+ * A device that has a copy of Python's memory starts from that (snapshot.js).
+ *
  * Everything comes from our own origin. Nothing is installed: build.py has
  * compiled the packages, and here they are placed where Python imports from, while
  * the runtime compiles. Progress on a first visit is of bytes that have really
@@ -11,6 +13,7 @@
  */
 
 import { mountFolder } from './page-fs.js';
+import { findSnapshot, forgetSnapshot } from './snapshot.js';
 
 /** @import { Volume } from './volume.js' */
 
@@ -49,34 +52,100 @@ export async function bootPyodide(onProgress) {
   const starting = (fraction) =>
     onProgress({ phase: 'python', fraction, message: 'Starting Python' });
   loading(0);
-  const packages = Promise.all([
-    fetchBytes(new URL('packages/apsw.so', ROOT)),
-    fetchBytes(new URL('packages/packages.zip', ROOT)),
-  ]);
+  const packages = fetchPackages();
   const start = async () => {
-    const [{ loadPyodide }] = await Promise.all([
-      import(new URL('pyodide.mjs', RUNTIME).href),
-      readAhead((fraction) => loading(fraction * DOWNLOAD_SHARE)),
+    const [pyodideModule, memory] = await Promise.all([
+      importRuntime(),
+      findSnapshot(),
     ]);
+    /** @param {object} options */
+    const load = (options) =>
+      loadFrom(pyodideModule, packages, () => starting(0.7), options);
+    if (memory) {
+      try {
+        return await wake(await load({ _loadSnapshot: memory }));
+      } catch (error) {
+        await forgetSnapshot(error);
+      }
+    }
+    await readAhead((fraction) => loading(fraction * DOWNLOAD_SHARE));
     loading(DOWNLOAD_SHARE);
-    const pyodide = await loadPyodide({
-      indexURL: RUNTIME.href,
-      enableRunUntilComplete: false,
-      // The runtime is compiled, and Python not yet started.
-      async fsInit(/** @type {any} */ FS, /** @type {any} */ { sitePackages }) {
-        starting(0.7);
-        const [engine, modules] = await packages;
-        FS.mkdirTree(`${sitePackages}/apsw`);
-        FS.writeFile(`${sitePackages}/${ENGINE}`, engine);
-        FS.writeFile(MODULES, modules);
-      },
-    });
-    pyodide.runPython(`import sys; sys.path.append("${MODULES}")`);
-    starting(0.9);
+    const pyodide = await load({});
+    findPackages(pyodide);
     return pyodide;
   };
   // Both, so that what could not be fetched is the error, not what follows.
   const [, pyodide] = await Promise.all([packages, start()]);
+  starting(0.9);
+  return pyodide;
+}
+
+/** @returns {Promise<Uint8Array>} Python's memory, our packages imported. */
+export async function copyPython() {
+  fallBackToCache();
+  const pyodide = await loadFrom(
+    await importRuntime(),
+    // Nothing of an extension module can be in a copy.
+    fetchPackages().then(([, modules]) => [null, modules]),
+    () => {},
+    { _makeSnapshot: true },
+  );
+  findPackages(pyodide);
+  pyodide.runPython('from pyodide_app.browser import host; host.preload()');
+  return pyodide.makeMemorySnapshot();
+}
+
+/** @param {Uint8Array} memory  Of `copyPython`. */
+export async function startCopy(memory) {
+  const options = { _loadSnapshot: memory };
+  const started = loadFrom(
+    await importRuntime(),
+    fetchPackages(),
+    () => {},
+    options,
+  );
+  return wake(await started);
+}
+
+const importRuntime = () => import(new URL('pyodide.mjs', RUNTIME).href);
+
+/** @returns {Promise<[Uint8Array, Uint8Array]>}  The engine, and all else. */
+const fetchPackages = () =>
+  Promise.all([
+    fetchBytes(new URL('packages/apsw.so', ROOT)),
+    fetchBytes(new URL('packages/packages.zip', ROOT)),
+  ]);
+
+/**
+ * @param {any} runtime  The module of Pyodide.
+ * @param {Promise<[Uint8Array | null, Uint8Array]>} packages
+ * @param {() => void} onCompiled
+ * @param {object} options
+ */
+function loadFrom({ loadPyodide }, packages, onCompiled, options) {
+  return loadPyodide({
+    indexURL: RUNTIME.href,
+    enableRunUntilComplete: false,
+    // The runtime is compiled, and Python not yet started.
+    async fsInit(/** @type {any} */ FS, /** @type {any} */ { sitePackages }) {
+      onCompiled();
+      const [engine, modules] = await packages;
+      FS.mkdirTree(`${sitePackages}/apsw`);
+      if (engine) FS.writeFile(`${sitePackages}/${ENGINE}`, engine);
+      FS.writeFile(MODULES, modules);
+    },
+    ...options,
+  });
+}
+
+/** @param {any} pyodide */
+function findPackages(pyodide) {
+  pyodide.runPython(`import sys; sys.path.append("${MODULES}")`);
+}
+
+/** @param {any} pyodide  Started from a copy. */
+function wake(pyodide) {
+  pyodide.runPython('from pyodide_app.browser import host; host.wake()');
   return pyodide;
 }
 

@@ -53,9 +53,9 @@ class Bridge {
  * @returns {Promise<Dispatch>}
  */
 export async function createPythonDispatch(pyodide, volume, server) {
-  const browser = pyodide.pyimport('pyodide_app.browser');
-  const python = await browser.boot(volume, new Bridge(server));
-  browser.destroy();
+  const host = pyodide.pyimport('pyodide_app.browser.host');
+  const python = await host.boot(volume, new Bridge(server));
+  host.destroy();
   let nextCall = 1;
   return {
     async call(method, { json, blobs }, tabId, serving) {

@@ -1,0 +1,31 @@
+/**
+ * Makes the copy of Python's memory (see snapshot.js), in a worker of its own: one
+ * message says how it ended, `{made}` or `{failed}`.
+ */
+
+import { copyPython, startCopy } from './pyodide-host.js';
+import { hasSnapshot, keepSnapshot } from './snapshot.js';
+
+/** What a start does with a copy. */
+const TRY = `
+import apsw
+apsw.Connection(":memory:").execute("SELECT 6 * 7").get
+`;
+
+const ANSWER = 42;
+
+/** @returns {Promise<boolean>}  False if there was one. */
+async function make() {
+  if (await hasSnapshot()) return false;
+  const memory = await copyPython();
+  const pyodide = await startCopy(memory);
+  if (pyodide.runPython(TRY) !== ANSWER) throw new Error('it cannot count');
+  await keepSnapshot(memory);
+  return true;
+}
+
+try {
+  globalThis.postMessage({ made: await make() });
+} catch (error) {
+  globalThis.postMessage({ failed: String(error) });
+}
