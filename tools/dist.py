@@ -15,12 +15,14 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from tools.bundle import bundle
 from tools.bytecode import compiled_archive, members_of
 from tools.commands import digest_of, is_stamped, run, say, stamp
 from tools.environment import npm_tool
 from tools.project import (
     BUILD,
     DIST,
+    MODULES,
     ROOT,
     WEB,
     BuildError,
@@ -100,18 +102,23 @@ def build_dist() -> str:
         BUILD.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=BUILD, prefix="dist-") as folder:
             fresh = Path(folder) / "new"
-            make_dist(fresh)
+            modules = Path(folder) / "modules"
+            make_dist(fresh, modules)
             _say_sizes(fresh)
-            if DIST.exists():
-                DIST.rename(Path(folder) / "old")
-            fresh.rename(DIST)
+            for new, place in ((modules, MODULES), (fresh, DIST)):
+                if place.exists():
+                    place.rename(Path(folder) / f"old-{place.name}")
+                new.rename(place)
         stamp(mark, digest)
     release = json.loads((DIST / _RELEASE_FILE).read_text("utf-8"))
     return str(release["release"])
 
 
-def make_dist(folder: Path) -> None:
-    """Make everything that dist/ holds in *folder*, which does not exist yet."""
+def make_dist(folder: Path, modules: Path) -> None:
+    """Make everything that dist/ holds in *folder*, which does not exist yet.
+
+    Its JavaScript before it was bundled goes into *modules*, for tests.
+    """
     for path in _served_sources():
         _copy(path, folder / path.relative_to(WEB))
     for source, target in _NPM_FILES.items():
@@ -119,9 +126,10 @@ def make_dist(folder: Path) -> None:
     _add_standard_library(folder)
     _add_wheels(folder)
     _add_packages(folder)
-    _add_declarations(folder)
     if settings().snapshot:
         _name_python(folder)
+    bundle(folder, modules)
+    _add_declarations(folder)
     _add_release(folder)
 
 

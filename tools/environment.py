@@ -57,7 +57,7 @@ def set_up_node() -> None:
     if npm is None:
         msg = "npm is not on the PATH; it comes with Node, https://nodejs.org"
         raise BuildError(msg)
-    run([npm, "ci", "--no-audit", "--no-fund"], cwd=WEB)
+    run([npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=WEB)
     stamp(mark, digest)
 
 

@@ -11,6 +11,7 @@ __all__ = [
     "BUILD",
     "CACHE",
     "DIST",
+    "MODULES",
     "ROOT",
     "VENV",
     "WEB",
@@ -26,6 +27,7 @@ WEB = ROOT / "web"
 DIST = ROOT / "dist"
 BUILD = ROOT / "build"
 CACHE = BUILD / "cache"
+MODULES = BUILD / "modules"
 VENV = ROOT / ".venv"
 
 

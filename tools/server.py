@@ -12,7 +12,7 @@ import hashlib
 import os
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
@@ -80,6 +80,7 @@ class AppServer:
         host: Loopback by default; other machines reach it only if told so.
         port: 0 takes a free one; `port` then says which.
         extra: More folders by prefix, such as ``{"/tests/": path}``. They win.
+        beneath: Where a file is looked for that *folder* has not.
         quiet: True keeps requests out of the terminal.
 
     Raises:
@@ -93,9 +94,11 @@ class AppServer:
         host: str = "127.0.0.1",
         port: int = 0,
         extra: Mapping[str, Path] | None = None,
+        beneath: Path | None = None,
         quiet: bool = True,
     ) -> None:
-        folders = {**(extra or {}), "/": folder}
+        folders = {prefix: (path,) for prefix, path in (extra or {}).items()}
+        folders["/"] = (folder, beneath) if beneath else (folder,)
         handler = partial(_Handler, folders, quiet)
         try:
             self._server = _Server((host, port), handler)
@@ -177,7 +180,10 @@ class _Handler(BaseHTTPRequestHandler):
     sys_version = ""
 
     def __init__(
-        self, folders: Mapping[str, Path], quiet: bool, *connection: object
+        self,
+        folders: Mapping[str, Sequence[Path]],
+        quiet: bool,
+        *connection: object,
     ) -> None:
         self._folders = folders
         self._quiet = quiet
@@ -225,13 +231,19 @@ class _Handler(BaseHTTPRequestHandler):
         if not prefixes:
             return None
         prefix = max(prefixes, key=len)
-        root = self._folders[prefix].resolve()
-        try:
-            path = (root / (url_path[len(prefix) :] or "index.html")).resolve()
-            is_served = path.is_relative_to(root) and path.is_file()
-        except (OSError, ValueError):  # a NUL, or longer than a name may be
-            return None
-        return path if is_served else None
+        name = url_path[len(prefix) :] or "index.html"
+        found = (_file_in(folder, name) for folder in self._folders[prefix])
+        return next(filter(None, found), None)
+
+
+def _file_in(folder: Path, name: str) -> Path | None:
+    root = folder.resolve()
+    try:
+        path = (root / name).resolve()
+        is_served = path.is_relative_to(root) and path.is_file()
+    except (OSError, ValueError):  # a NUL, or longer than a name may be
+        return None
+    return path if is_served else None
 
 
 def _why_not(error: OSError, host: str, port: int) -> str:

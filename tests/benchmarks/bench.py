@@ -31,7 +31,7 @@ from tests.benchmarks.runs import Plan, measure
 from tests.benchmarks.start import START_HEADERS, measure_start, started
 from tests.benchmarks.workload import write_workload
 from tools.commands import say
-from tools.project import DIST, ROOT, BuildError
+from tools.project import DIST, MODULES, ROOT, BuildError
 from tools.server import AppServer
 
 _SIDES = Path(__file__).parent / "sides"
@@ -86,7 +86,7 @@ def _run(options: argparse.Namespace) -> tuple[Results, dict[str, object]]:
             "/bench/data/": data,
         }
         with (
-            AppServer(DIST, extra=extra) as server,
+            AppServer(DIST, extra=extra, beneath=MODULES) as server,
             sync_playwright() as playwright,
             Chromium(playwright, profile, server.url) as chromium,
         ):

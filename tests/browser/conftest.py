@@ -19,7 +19,7 @@ from tests.browser.profile import PersistentProfile
 from tests.browser.sides import Side
 from tests.browser.workbench import Workbench
 from tools.browsers import CHROMIUM_ARGS, find_chromium, find_firefox
-from tools.project import CACHE, DIST, BuildError, settings
+from tools.project import CACHE, DIST, MODULES, BuildError, settings
 from tools.server import AppServer
 
 _PAGES = Path(__file__).parent / "pages"
@@ -54,7 +54,9 @@ class RestartableServer:
     def start(self) -> None:
         """Serve, if not already."""
         if self._server is None:
-            self._server = AppServer(self.folder, port=self._port, extra=_EXTRA)
+            self._server = AppServer(
+                self.folder, port=self._port, extra=_EXTRA, beneath=MODULES
+            )
             self._port = self._server.port
 
     def stop(self) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 import venv
@@ -19,7 +20,7 @@ from tools.wheels import fetch_wheel, slim_wheel
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory):
     folder = tmp_path_factory.mktemp("first") / "dist"
-    make_dist(folder)
+    make_dist(folder, folder.parent / "modules")
     return folder
 
 
@@ -35,7 +36,7 @@ def contents(folder):
 
 
 def test_two_builds_are_the_same_to_the_byte(dist, tmp_path):
-    make_dist(tmp_path / "second")
+    make_dist(tmp_path / "second", tmp_path / "modules")
 
     assert contents(tmp_path / "second") == contents(dist)
 
@@ -65,6 +66,22 @@ def test_the_service_worker_knows_its_release(dist):
 
 def test_a_first_visit_is_within_its_budget(dist):
     assert first_visit_bytes(dist) <= FIRST_VISIT_BUDGET
+
+
+def test_an_entry_point_is_one_file_and_names_nothing_that_is_missing(dist):
+    """Each request through the service worker costs a start some milliseconds."""
+    imports = re.compile(r'(?:from|import)\s*\(?"(\.[^"]+)"')
+    asked = {
+        path.relative_to(dist).as_posix(): imports.findall(path.read_text("utf-8"))
+        for path in dist.rglob("*.js")
+    }
+
+    assert asked["worker/host.js"] == asked["worker/snapshot-maker.js"] == []
+    assert len(set(asked["page/main.js"])) < 15
+    for name, addresses in asked.items():
+        for address in addresses:
+            assert ((dist / name).parent / address).resolve().is_file(), name
+    assert not list((dist / "core").glob("*.js"))
 
 
 def test_tools_and_tests_stay_out(dist):
