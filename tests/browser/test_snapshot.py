@@ -23,9 +23,10 @@ IS_COPY = """
 
 # The memory is garbage; all checksums are right.
 KEEP_GARBAGE = """async () => {
+  const { pack } = await import('/core/sparse-bytes.js');
   const { keepSnapshot } = await import('/worker/snapshot.js');
-  const memory = new Uint8Array(31 << 20).map((_, at) => at % 251);
-  await keepSnapshot(memory);
+  const memory = new Uint8Array(30 << 20).map((_, at) => at % 251);
+  await keepSnapshot(pack(memory));
 }"""
 
 DAMAGE = """async () => {

@@ -1,13 +1,26 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { pack, unpack } from '../../web/core/sparse-bytes.js';
+import { copyTo, pack, unpack } from '../../web/core/sparse-bytes.js';
 
 /** @param {number} length @param {Record<number, number>} values */
 function memory(length, values) {
   const bytes = new Uint8Array(length);
   for (const [at, value] of Object.entries(values)) bytes[Number(at)] = value;
   return bytes;
+}
+
+/**
+ * @param {Uint8Array} packed
+ * @param {number} from
+ * @param {number} length
+ */
+function part(packed, from, length) {
+  const sparse = unpack(packed);
+  assert.ok(sparse);
+  const target = new Uint8Array(length).fill(9);
+  copyTo(sparse, from, target);
+  return target;
 }
 
 for (const [what, bytes] of Object.entries({
@@ -18,7 +31,17 @@ for (const [what, bytes] of Object.entries({
   'runs of their own': memory(40_000, { 0: 1, 5000: 2, 20_000: 3, 39_999: 4 }),
 })) {
   test(`what was packed comes back: ${what}`, () => {
-    assert.deepEqual(unpack(pack(bytes)), bytes);
+    assert.deepEqual(part(pack(bytes), 0, bytes.length), bytes);
+  });
+
+  test(`so does each part of it, followed by zeros: ${what}`, () => {
+    for (const from of [1, 4095, 4096, 5001, 19_999]) {
+      for (const length of [0, 3, 4096, 30_000]) {
+        const expected = new Uint8Array(length);
+        expected.set(bytes.subarray(from, from + length));
+        assert.deepEqual(part(pack(bytes), from, length), expected);
+      }
+    }
   });
 }
 

@@ -18,6 +18,12 @@ const SEALED = 8;
 /** @typedef {{start: number, end: number}} Run */
 
 /**
+ * @typedef {object} Sparse
+ * @property {number} length  In bytes, zeros included.
+ * @property {{start: number, bytes: Uint8Array}[]} runs  In order; zeros between.
+ */
+
+/**
  * @param {Uint8Array} bytes
  * @returns {Uint8Array<ArrayBuffer>}
  */
@@ -43,7 +49,7 @@ export function pack(bytes) {
 
 /**
  * @param {Uint8Array} packed
- * @returns {Uint8Array<ArrayBuffer> | null}  Null if it is not what was packed.
+ * @returns {Sparse | null}  Of the same memory; null if it is not what was packed.
  */
 export function unpack(packed) {
   if (packed.length < 4 * HEAD) return null;
@@ -51,16 +57,37 @@ export function unpack(packed) {
   const [s0, s1] = checksum(packed.subarray(SEALED));
   if (view.getUint32(0, true) !== s0 >>> 0) return null;
   if (view.getUint32(4, true) !== s1 >>> 0) return null;
-  const bytes = new Uint8Array(view.getUint32(8, true));
   const count = view.getUint32(12, true);
   let at = 4 * (HEAD + 2 * count);
-  for (let index = 0; index < count; index += 1) {
+  const runs = Array.from({ length: count }, (_, index) => {
     const start = view.getUint32(4 * (HEAD + 2 * index), true);
     const length = view.getUint32(4 * (HEAD + 2 * index + 1), true);
-    bytes.set(packed.subarray(at, at + length), start);
+    const bytes = packed.subarray(at, at + length);
     at += length;
+    return { start, bytes };
+  });
+  return { length: view.getUint32(8, true), runs };
+}
+
+/**
+ * Write the memory from *offset* on to the beginning of *target*, zeros and all.
+ *
+ * @param {Sparse} sparse
+ * @param {number} offset
+ * @param {Uint8Array} target  What it is longer than the memory becomes zeros.
+ */
+export function copyTo({ runs }, offset, target) {
+  let written = 0;
+  for (const { start, bytes } of runs) {
+    const from = Math.max(0, start - offset);
+    const part = bytes.subarray(Math.max(0, offset - start));
+    if (from >= target.length) break;
+    const fitting = part.subarray(0, target.length - from);
+    target.fill(0, written, from);
+    target.set(fitting, from);
+    written = Math.max(written, from + fitting.length);
   }
-  return bytes;
+  target.fill(0, written);
 }
 
 /**

@@ -3,18 +3,19 @@
  *
  * A device that has a copy of Python's memory starts from that (snapshot.js).
  *
- * Everything comes from our own origin. Nothing is installed: build.py has
- * compiled the packages, and here they are placed where Python imports from, while
- * the runtime compiles. Progress on a first visit is of bytes that have really
- * arrived: the large files are read ahead, and the runtime finds them in the
- * cache. What cannot be fetched is looked for in Cache Storage, because offline
- * requests of a dedicated worker pass the service worker by in Firefox (Gecko bug
- * 2067202).
+ * Everything comes from our own origin, and is asked for in the first moment
+ * (fetch-ahead.js). Nothing is installed: build.py has compiled the packages, and
+ * here they are placed where Python imports from, while the runtime compiles.
  */
 
+import { unpack } from '../core/sparse-bytes.js';
+import { addressOf } from './compiled-files.js';
+import { fetchAhead } from './fetch-ahead.js';
 import { mountFolder } from './page-fs.js';
+import { restoring } from './python-memory.js';
 import { findSnapshot, forgetSnapshot } from './snapshot.js';
 
+/** @import { Sparse } from '../core/sparse-bytes.js' */
 /** @import { Volume } from './volume.js' */
 
 /**
@@ -27,8 +28,12 @@ import { findSnapshot, forgetSnapshot } from './snapshot.js';
 const ROOT = new URL('../', import.meta.url);
 const RUNTIME = new URL('pyodide/', ROOT);
 
-/** Read ahead: what makes up most of the bytes. */
-const LARGE_FILES = ['pyodide.asm.wasm', 'python_stdlib.zip'];
+/** What the runtime asks for by itself, when it has come that far. */
+const AHEAD = [
+  'pyodide/pyodide.asm.wasm',
+  'pyodide/python_stdlib.zip',
+  'pyodide/pyodide-lock.json',
+];
 
 /** Where Python looks for the engine, below its site-packages. */
 const ENGINE = 'apsw/__init__.cpython-314-wasm32-emscripten.so';
@@ -44,7 +49,6 @@ const DOWNLOAD_SHARE = 0.5;
  * @returns {Promise<any>} The Pyodide API; our packages can be imported.
  */
 export async function bootPyodide(onProgress) {
-  fallBackToCache();
   /** @param {number} fraction */
   const loading = (fraction) =>
     onProgress({ phase: 'runtime', fraction, message: 'Loading Python' });
@@ -52,41 +56,34 @@ export async function bootPyodide(onProgress) {
   const starting = (fraction) =>
     onProgress({ phase: 'python', fraction, message: 'Starting Python' });
   loading(0);
-  const packages = fetchPackages();
+  const parts = fetchParts((share) => loading(share * DOWNLOAD_SHARE));
   const start = async () => {
-    const [pyodideModule, memory] = await Promise.all([
-      importRuntime(),
-      findSnapshot(),
-    ]);
-    /** @param {object} options */
-    const load = (options) =>
-      loadFrom(pyodideModule, packages, () => starting(0.7), options);
-    if (memory) {
+    const onCompiled = () => starting(0.7);
+    const found = await findSnapshot();
+    if (found) {
       try {
-        return await wake(await load({ _loadSnapshot: memory }));
+        return await startFrom(found.memory, parts, onCompiled);
       } catch (error) {
         await forgetSnapshot(error);
       }
     }
-    await readAhead((fraction) => loading(fraction * DOWNLOAD_SHARE));
-    loading(DOWNLOAD_SHARE);
-    const pyodide = await load({});
+    const pyodide = await loadFrom(parts, onCompiled);
     findPackages(pyodide);
     return pyodide;
   };
   // Both, so that what could not be fetched is the error, not what follows.
-  const [, pyodide] = await Promise.all([packages, start()]);
+  const [, pyodide] = await Promise.all([parts.packages, start()]);
   starting(0.9);
   return pyodide;
 }
 
 /** @returns {Promise<Uint8Array>} Python's memory, our packages imported. */
 export async function copyPython() {
-  fallBackToCache();
+  const { packages, ...parts } = fetchParts();
+  // Nothing of an extension module can be in a copy.
+  const withoutEngine = packages.then((all) => ({ ...all, engine: null }));
   const pyodide = await loadFrom(
-    await importRuntime(),
-    // Nothing of an extension module can be in a copy.
-    fetchPackages().then(([, modules]) => [null, modules]),
+    { ...parts, packages: withoutEngine },
     () => {},
     { _makeSnapshot: true },
   );
@@ -95,58 +92,90 @@ export async function copyPython() {
   return pyodide.makeMemorySnapshot();
 }
 
-/** @param {Uint8Array} memory  Of `copyPython`. */
-export async function startCopy(memory) {
-  const options = { _loadSnapshot: memory };
-  const started = loadFrom(
-    await importRuntime(),
-    fetchPackages(),
-    () => {},
-    options,
-  );
-  return wake(await started);
+/** @param {Uint8Array} packed  Of `copyPython`. */
+export async function startCopy(packed) {
+  const memory = unpack(packed);
+  if (!memory) throw new Error('the copy of Python was packed wrongly');
+  return startFrom(Promise.resolve(memory), fetchParts(), () => {});
 }
 
-const importRuntime = () => import(new URL('pyodide.mjs', RUNTIME).href);
-
-/** @returns {Promise<[Uint8Array, Uint8Array]>}  The engine, and all else. */
-const fetchPackages = () =>
-  Promise.all([
-    fetchBytes(new URL('packages/apsw.so', ROOT)),
-    fetchBytes(new URL('packages/packages.zip', ROOT)),
-  ]);
+/**
+ * @typedef {object} Parts  Of Python, on their way.
+ * @property {Promise<any>} loader  The module of Pyodide.
+ * @property {Promise<any>} runtime  Of Emscripten.
+ * @property {Promise<Packages>} packages
+ *
+ * @typedef {object} Packages
+ * @property {WebAssembly.Module | null} engine
+ * @property {Uint8Array} modules  Our own, and Python's of others.
+ */
 
 /**
- * @param {any} runtime  The module of Pyodide.
- * @param {Promise<[Uint8Array | null, Uint8Array]>} packages
- * @param {() => void} onCompiled
- * @param {object} options
+ * Ask for everything at once: each part is there sooner than it is waited for.
+ *
+ * @param {(share: number) => void} [onShare]  Of the bytes, on a first visit.
+ * @returns {Parts}
  */
-function loadFrom({ loadPyodide }, packages, onCompiled, options) {
+function fetchParts(onShare = () => {}) {
+  fetchAhead(AHEAD.map(addressOf), onShare);
+  const parts = {
+    loader: import(new URL('pyodide.mjs', RUNTIME).href),
+    runtime: import(new URL('pyodide.asm.mjs', RUNTIME).href),
+    packages: fetchPackages(),
+  };
+  // Whoever needs one is told why it is missing; the others may never be needed.
+  for (const part of Object.values(parts)) part.catch(() => {});
+  return parts;
+}
+
+/** @returns {Promise<Packages>} */
+async function fetchPackages() {
+  const [engine, modules] = await Promise.all([
+    compile(addressOf('packages/apsw.wasm')),
+    fetchBytes(addressOf('packages/packages.zip')),
+  ]);
+  return { engine, modules };
+}
+
+/**
+ * @param {Parts} parts
+ * @param {() => void} onCompiled
+ * @param {object} [options]
+ */
+async function loadFrom({ loader, packages }, onCompiled, options) {
+  const { loadPyodide } = await loader;
   return loadPyodide({
     indexURL: RUNTIME.href,
     enableRunUntilComplete: false,
     // The runtime is compiled, and Python not yet started.
     async fsInit(/** @type {any} */ FS, /** @type {any} */ { sitePackages }) {
       onCompiled();
-      const [engine, modules] = await packages;
-      FS.mkdirTree(`${sitePackages}/apsw`);
-      if (engine) FS.writeFile(`${sitePackages}/${ENGINE}`, engine);
+      const { engine, modules } = await packages;
+      if (engine) placeCompiled(FS, `${sitePackages}/${ENGINE}`, engine);
       FS.writeFile(MODULES, modules);
     },
     ...options,
   });
 }
 
+/**
+ * @param {Promise<Sparse>} memory
+ * @param {Parts} parts
+ * @param {() => void} onCompiled
+ */
+async function startFrom(memory, parts, onCompiled) {
+  const factory = parts.runtime.then((module) => module.default);
+  const options = restoring(factory, memory);
+  const pyodide = await loadFrom(parts, onCompiled, options);
+  const host = pyodide.pyimport('pyodide_app.browser.host');
+  host.wake();
+  host.destroy();
+  return pyodide;
+}
+
 /** @param {any} pyodide */
 function findPackages(pyodide) {
   pyodide.runPython(`import sys; sys.path.append("${MODULES}")`);
-}
-
-/** @param {any} pyodide  Started from a copy. */
-function wake(pyodide) {
-  pyodide.runPython('from pyodide_app.browser import host; host.wake()');
-  return pyodide;
 }
 
 /**
@@ -163,64 +192,39 @@ export function mountVolume({ FS }, volume) {
 }
 
 /**
- * On a first visit. What this device keeps already is there sooner than it could
- * be read twice.
+ * A library that needs no compiling when it is loaded: Emscripten reads its file as
+ * a whole, and takes a module as well as bytes.
  *
- * @param {(fraction: number) => void} onFraction
+ * @param {any} FS
+ * @param {string} path
+ * @param {WebAssembly.Module} module
  */
-async function readAhead(onFraction) {
-  if (await isKeptHere()) return;
-  const responses = await Promise.all(
-    LARGE_FILES.map((name) => fetch(new URL(name, RUNTIME))),
-  );
-  const total = responses.reduce(
-    (sum, { headers }) => sum + Number(headers.get('content-length')),
-    0,
-  );
-  let arrived = 0;
-  const drain = async (/** @type {Response} */ { body }) => {
-    const reader = body?.getReader();
-    for (;;) {
-      const part = await reader?.read();
-      if (!part || part.done) return;
-      arrived += part.value.length;
-      if (total > 0) onFraction(Math.min(1, arrived / total));
-    }
-  };
-  await Promise.all(responses.map(drain));
+function placeCompiled(FS, path, module) {
+  FS.mkdirTree(path.slice(0, path.lastIndexOf('/')));
+  FS.writeFile(path, '');
+  const { readFile } = FS;
+  FS.readFile = (/** @type {string} */ name, /** @type {any} */ options) =>
+    name === path && options?.encoding === 'binary'
+      ? module
+      : readFile(name, options);
 }
 
-async function isKeptHere() {
-  try {
-    const found = LARGE_FILES.map((name) =>
-      caches.match(new URL(name, RUNTIME)),
-    );
-    return (await Promise.all(found)).every(Boolean);
-  } catch {
-    // There is no Cache Storage, or it is blocked.
-    return false;
-  }
+/** @param {string} url */
+async function compile(url) {
+  const response = await fetched(url);
+  return response.headers.get('content-type') === 'application/wasm'
+    ? WebAssembly.compileStreaming(response)
+    : WebAssembly.compile(await response.arrayBuffer());
 }
 
-/** @param {URL} url */
+/** @param {string} url */
 async function fetchBytes(url) {
-  const response = await fetch(url);
-  if (!response.ok) throw new Error(`${url.pathname}: ${response.status}`);
-  return new Uint8Array(await response.arrayBuffer());
+  return new Uint8Array(await (await fetched(url)).arrayBuffer());
 }
 
-function fallBackToCache() {
-  const { caches, fetch: network } = globalThis;
-  if (!caches) return;
-  globalThis.fetch = async (input, init) => {
-    try {
-      return await network(input, init);
-    } catch (error) {
-      const { method, url } = new Request(input, init);
-      const isOurs = method === 'GET' && url.startsWith(ROOT.href);
-      const cached = isOurs ? await caches.match(url) : undefined;
-      if (cached) return cached;
-      throw error;
-    }
-  };
+/** @param {string} url */
+async function fetched(url) {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`${url}: ${response.status}`);
+  return response;
 }

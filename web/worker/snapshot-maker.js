@@ -3,6 +3,7 @@
  * message says how it ended, `{made}` or `{failed}`.
  */
 
+import { pack } from '../core/sparse-bytes.js';
 import { copyPython, startCopy } from './pyodide-host.js';
 import { hasSnapshot, keepSnapshot } from './snapshot.js';
 
@@ -17,10 +18,10 @@ const ANSWER = 42;
 /** @returns {Promise<boolean>}  False if there was one. */
 async function make() {
   if (await hasSnapshot()) return false;
-  const memory = await copyPython();
-  const pyodide = await startCopy(memory);
+  const packed = pack(await copyPython());
+  const pyodide = await startCopy(packed);
   if (pyodide.runPython(TRY) !== ANSWER) throw new Error('it cannot count');
-  await keepSnapshot(memory);
+  await keepSnapshot(packed);
   return true;
 }
 

@@ -16,7 +16,9 @@
  * pyproject.toml does without.
  */
 
-import { pack, unpack } from '../core/sparse-bytes.js';
+import { unpack } from '../core/sparse-bytes.js';
+
+/** @import { Sparse } from '../core/sparse-bytes.js' */
 
 /** Names the Python that this release has. Replaced by build.py. */
 /** @type {string | null} */
@@ -33,28 +35,34 @@ export const mayCopy = () => PYTHON !== null && 'caches' in globalThis;
 
 /** @returns {Promise<boolean>} */
 export async function hasSnapshot() {
-  return Boolean(await (await caches.open(CACHE)).match(address()));
+  return Boolean(await find());
 }
 
 /**
- * @returns {Promise<Uint8Array<ArrayBuffer> | null>}  The memory, if there is a copy.
- *   Never fails.
+ * Whether there is a copy is known before it is read.
+ *
+ * @returns {Promise<{memory: Promise<Sparse>} | null>}  Never fails; `memory` may.
  */
 export async function findSnapshot() {
   if (!mayCopy()) return null;
   try {
-    return await Promise.race([read(), nothingIn(PATIENCE)]);
+    const kept = await Promise.race([find(), nothingIn(PATIENCE)]);
+    if (!kept) return null;
+    const memory = read(kept);
+    // Who starts from it is told, if it comes to that.
+    memory.catch(() => {});
+    return { memory };
   } catch (error) {
     console.warn('the copy of Python cannot be read:', error);
     return null;
   }
 }
 
-/** @param {Uint8Array} memory */
-export async function keepSnapshot(memory) {
+/** @param {Uint8Array<ArrayBuffer>} packed  See sparse-bytes.js. */
+export async function keepSnapshot(packed) {
   const cache = await caches.open(CACHE);
   for (const other of await cache.keys()) await cache.delete(other);
-  await cache.put(address(), new Response(pack(memory)));
+  await cache.put(address(), new Response(packed));
 }
 
 /** @param {unknown} reason */
@@ -63,11 +71,16 @@ export async function forgetSnapshot(reason) {
   await caches.delete(CACHE);
 }
 
-async function read() {
-  const kept = await (await caches.open(CACHE)).match(address());
-  if (!kept) return null;
-  const memory = unpack(new Uint8Array(await kept.arrayBuffer()));
-  if (!memory) await forgetSnapshot('its checksum is wrong');
+async function find() {
+  return (await caches.open(CACHE)).match(address());
+}
+
+/** @param {Response} kept */
+async function read(kept) {
+  const packed = await Promise.race([kept.arrayBuffer(), nothingIn(PATIENCE)]);
+  const memory = packed && unpack(new Uint8Array(packed));
+  if (!memory)
+    throw new Error(packed ? 'its checksum is wrong' : 'it is not read');
   return memory;
 }
 

@@ -14,7 +14,7 @@ async function plain() {
 
 /** All of it: the host, the lock, the stored database, the calls of a page. */
 async function ours() {
-  const { createAgentOSStorage } = await import('./ours/client.js');
+  const { createAgentOSStorage } = await import('/client.js');
   const storage = await createAgentOSStorage({ platform: 'web' });
   const row = await storage.getAdapter().get('SELECT 6 * 7 AS answer');
   return row.answer;
