@@ -71,10 +71,12 @@ def _modules_of(folder: Path) -> list[Path]:
 def _esbuild(
     modules: Path, bundles: Path, entries: Sequence[str], options: Sequence[str] = ()
 ) -> None:
-    run(
-        [
-            *(npm_tool("esbuild"), *entries, "--bundle", "--format=esm", *options),
-            *("--outbase=.", f"--outdir={bundles}", "--log-level=warning"),
-        ],
-        cwd=modules,
-    )
+    command: list[str | Path] = [
+        npm_tool("esbuild"),
+        *entries,
+        "--bundle",
+        "--format=esm",
+        *options,
+    ]
+    command += ["--outbase=.", f"--outdir={bundles}", "--log-level=warning"]
+    run(command, cwd=modules)

@@ -97,8 +97,8 @@ class AppServer:
         beneath: Path | None = None,
         quiet: bool = True,
     ) -> None:
-        folders = {prefix: (path,) for prefix, path in (extra or {}).items()}
-        folders["/"] = (folder, beneath) if beneath else (folder,)
+        folders = {prefix: [path] for prefix, path in (extra or {}).items()}
+        folders["/"] = [folder, beneath] if beneath else [folder]
         handler = partial(_Handler, folders, quiet)
         try:
             self._server = _Server((host, port), handler)
