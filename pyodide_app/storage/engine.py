@@ -37,10 +37,10 @@ from pyodide_app.storage.adapter import Parameters, Row, RunResult, SqlValue
 from pyodide_app.storage.encryption import EncryptionKey, is_plain, looks_encrypted
 from pyodide_app.storage.parameters import bindings_of, distinct_names, refuse_nan
 from pyodide_app.storage.statements import (
+    NO_EFFECT,
     Action,
     StatementInfo,
     effects_of,
-    is_effect,
     is_part_of_definition,
     without_shadows,
 )
@@ -279,20 +279,30 @@ class Engine:
         If one fails, those before it stand, except that a transaction which the
         script itself began is rolled back.
         """
-        was_in_transaction = self._connection.in_transaction
+        connection, actions = self._connection, self._actions
+        was_in_transaction = connection.in_transaction
         previous: StatementInfo | None = None
+        # A script of thousands has a few kinds of statements, each told by what it
+        # does; a pragma that writes does nothing that is told.
+        kinds: dict[tuple[bool, tuple[Action, ...]], StatementInfo] = {}
 
         def trace(cursor: apsw.Cursor, text: str, _bindings: object) -> bool:
             nonlocal previous
+            kind = (cursor.is_readonly, tuple(actions))
+            info = kinds.get(kind)
             # Before the one that ran is noted: the actions told are this one's.
-            info = self._describe(cursor)
+            if info is None:
+                info = kinds[kind] = self._describe(cursor)
+            else:
+                actions.clear()
             if previous is not None:
                 self._note(previous)
             previous = None
             if cursor.bindings_count:
                 reason = "exec() binds no parameters; use run()"
                 raise ParameterError(reason, text)
-            self._check_control(info)
+            if info.control:
+                self._check_control(info)
             previous = info
             return True
 
@@ -627,7 +637,7 @@ class Engine:
         schema: str | None,
         _source: str | None,
     ) -> int:
-        if is_effect(action):
+        if action not in NO_EFFECT:
             self._actions.append((action, first, second, schema))
         elif (
             second is not None
@@ -731,7 +741,7 @@ class Engine:
     def _note(self, info: StatementInfo) -> None:
         """Note what a statement did that has run."""
         if info.writes:
-            self._touched |= info.tables
+            self._touched.update(info.tables)
             self._has_written = True
         elif info.control == "ROLLBACK" and not self._connection.in_transaction:
             self._forget()

@@ -10,10 +10,10 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 __all__ = [
+    "NO_EFFECT",
     "Action",
     "StatementInfo",
     "effects_of",
-    "is_effect",
     "is_part_of_definition",
     "without_shadows",
 ]
@@ -31,7 +31,8 @@ _CREATE_INDEX, _REINDEX = 1, 27
 
 _ROWS = frozenset({_DELETE, _INSERT, _UPDATE})
 _WHOLE_TABLES = frozenset({_CREATE_TABLE, _DROP_TABLE, _CREATE_VTABLE, _DROP_VTABLE})
-_NO_EFFECT = frozenset({_PRAGMA, _READ, _SELECT, _FUNCTION, _RECURSIVE})
+NO_EFFECT = frozenset({_PRAGMA, _READ, _SELECT, _FUNCTION, _RECURSIVE})
+"""Codes of actions that are no more than reading."""
 
 _SHADOW_SUFFIXES = ("_data", "_idx", "_content", "_docsize", "_config")
 """Tables that FTS5 keeps behind a table of its own.
@@ -60,11 +61,6 @@ class StatementInfo:
     control: str | None
     names: tuple[str | None, ...]
     has_columns: bool
-
-
-def is_effect(action: int) -> bool:
-    """Return whether *action* is more than reading."""
-    return action not in _NO_EFFECT
 
 
 def is_part_of_definition(action: int, first: str | None, schema: str | None) -> bool:

@@ -150,3 +150,32 @@ def test_a_closed_engine_says_so_whatever_it_is_asked():
     for name in ("run", "get", "in_transaction", "size"):
         with pytest.raises(StorageClosedError):
             getattr(ClosedEngine(), name)
+
+
+@pytest.mark.parametrize(
+    ("script", "written"),
+    [
+        ("SELECT 1; SELECT 2", set()),
+        ("SELECT 1; INSERT INTO a VALUES (1); SELECT 1", {"a"}),
+        ("INSERT INTO a VALUES (1); INSERT INTO b SELECT x FROM a", {"a", "b"}),
+        ("BEGIN; INSERT INTO a VALUES (1); ROLLBACK; INSERT INTO b VALUES (2)", {"b"}),
+        ("SAVEPOINT s; INSERT INTO a VALUES (1); RELEASE s", {"a"}),
+    ],
+)
+def test_a_script_tells_what_its_statements_have_written(engine, script, written):
+    engine.exec("CREATE TABLE a (x); CREATE TABLE b (x)")
+    engine.take_commit()
+
+    engine.exec(script)
+
+    assert engine.has_committed == bool(written)
+    assert engine.take_commit() == written
+
+
+def test_a_script_that_writes_no_table_is_a_commit_too(engine):
+    """SQLite tells of a pragma no more than of a SELECT."""
+    engine.take_commit()
+
+    engine.exec("SELECT 1; PRAGMA user_version = 7")
+
+    assert engine.has_committed
