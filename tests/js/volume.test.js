@@ -155,6 +155,24 @@ test('a checkpoint of extents that are gone is not published', async () => {
   }
 });
 
+test('a log is checkpointed also while somebody always waits', async () => {
+  const { machine, world, host } = await started();
+  let left = 60;
+  const write = async () => {
+    while (left-- > 0) {
+      commit(host, left);
+      await host.opened.flush(false);
+    }
+  };
+
+  const first = write();
+  await world.pass(0.25);
+  // It waits while the record of the other one is under way, and so on.
+  await world.until(Promise.all([first, write()]));
+
+  assert.ok(machine.count('checkpoints') > 0, 'the log was never checkpointed');
+});
+
 test('no two transactions write at once: Chromium may not outlive that', async () => {
   const { machine, world, host } = await started();
   commit(host, 1, { pages: 20 });

@@ -360,6 +360,8 @@ export class Flusher {
           await this.#step();
           tries = 0;
           this.#setError(null);
+          // Also if the next commit comes before this one's end is told.
+          this.#checkpointIfLarge();
         } catch (error) {
           this.#failed(error, tries);
           if (this.#fenced || this.#closed) return;
@@ -372,7 +374,6 @@ export class Flusher {
     } finally {
       this.#isRunning = false;
     }
-    this.#checkpointIfLarge();
     if (this.#isIdle) {
       void this.#reserve.fit(this.#folder.size, () => this.#owner());
     }
@@ -638,6 +639,7 @@ export class Flusher {
   }
 
   #checkpointIfLarge() {
+    if (this.#logBytes <= this.#limits.smallestLog) return;
     const limit = Math.max(this.#limits.smallestLog, this.#folder.size / 4);
     if (this.#logBytes <= Math.max(limit, this.#checkpointFrom)) return;
     if (this.#folder.inTransaction || !this.#isIdle) return;
