@@ -40,6 +40,9 @@ export class PagedFolder {
   /** @type {Map<string, PagedFile>} */
   #files = new Map();
 
+  /** Asked for several times a commit. @type {[string, PagedFile][] | null} */
+  #durable = null;
+
   /** Removed since the last flush took the changes. @type {Set<string>} */
   #removed = new Set();
 
@@ -54,11 +57,12 @@ export class PagedFolder {
     this.onCommit = onCommit;
   }
 
-  /** Durable files, by path. */
+  /** Durable files, by path. @returns {readonly [string, PagedFile][]} */
   get files() {
-    return [...this.#files]
+    this.#durable ??= [...this.#files]
       .filter(([path]) => !VOLATILE.test(path))
       .sort(byPath);
+    return this.#durable;
   }
 
   /** True if nothing committed waits for a flush. */
@@ -115,7 +119,7 @@ export class PagedFolder {
    */
   create(path) {
     const file = new PagedFile();
-    this.#files.set(path, file);
+    this.#put(path, file);
     this.#changed(path);
     return file;
   }
@@ -148,7 +152,7 @@ export class PagedFolder {
 
   /** @param {string} path */
   remove(path) {
-    this.#files.delete(path);
+    this.#drop(path);
     if (path.endsWith(JOURNAL)) this.#judgeJournal(path);
     else if (!VOLATILE.test(path)) {
       this.#removed.add(path);
@@ -168,7 +172,7 @@ export class PagedFolder {
     if (this.#files.has(to)) this.remove(to);
     this.remove(from);
     file.makeDirty();
-    this.#files.set(to, file);
+    this.#put(to, file);
     this.#changed(to);
   }
 
@@ -221,7 +225,7 @@ export class PagedFolder {
   load(record) {
     for (const { path, delta, page } of record.files) {
       if (delta) this.loadFile(path).loadDelta(delta, page);
-      else this.#files.delete(path);
+      else this.#drop(path);
     }
   }
 
@@ -231,15 +235,33 @@ export class PagedFolder {
    * @param {string} path
    */
   loadFile(path) {
-    const file = this.#files.get(path) ?? new PagedFile();
-    this.#files.set(path, file);
+    const present = this.#files.get(path);
+    if (present) return present;
+    const file = new PagedFile();
+    this.#put(path, file);
     return file;
   }
 
   /** Forget everything: a checkpoint that does not verify was being loaded. */
   clear() {
     this.#files.clear();
+    this.#durable = null;
     this.#removed.clear();
+  }
+
+  /**
+   * @param {string} path
+   * @param {PagedFile} file
+   */
+  #put(path, file) {
+    this.#files.set(path, file);
+    this.#durable = null;
+  }
+
+  /** @param {string} path */
+  #drop(path) {
+    this.#files.delete(path);
+    this.#durable = null;
   }
 
   /** @param {string} path */
