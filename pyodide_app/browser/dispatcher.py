@@ -20,6 +20,7 @@ from pyodide_app.browser.arguments import (
 )
 from pyodide_app.browser.call import Call, Surroundings
 from pyodide_app.browser.methods import ALONE, FINISHES, KEEPS_BYTES, METHODS, STREAMS
+from pyodide_app.browser.prompt import begin_at_once
 from pyodide_app.browser.wire import Blob, as_record, decode, encode
 from pyodide_app.errors import PyodideAppError
 
@@ -50,7 +51,7 @@ class Dispatcher:
         self._calls: dict[int, asyncio.Task[Any]] = {}
         self._farewells: set[asyncio.Task[None]] = set()
 
-    def call(
+    def serve(
         self,
         call_id: int,
         method: str,
@@ -58,19 +59,37 @@ class Dispatcher:
         blobs: Sequence[Any],
         tab_id: str,
         send_item: Callable[[str, Any], None],
-    ) -> asyncio.Task[Any]:
+        answer: Callable[[Any], None],
+    ) -> None:
         """Begin one call. It can be cancelled from the moment this returns.
 
-        Returns:
-            What ends with ``{text, parts}`` for the result, ``{}`` for the end of a
-            stream, or ``{error: {code, message, detail}}``.
+        Args:
+            call_id: Names it for `cancel`.
+            method: Of the table.
+            text: The argument, encoded.
+            blobs: Byte arrays beside it.
+            tab_id: Whose call it is.
+            send_item: Gets each item of a stream.
+            answer: Gets, once, ``{text, parts}`` for the result, ``{}`` for the end
+                of a stream, or ``{error: {code, message, detail}}``. What does not
+                have to wait is answered before this returns.
         """
-        work = self._carry_out(method, text, blobs, tab_id, send_item)
-        task = asyncio.ensure_future(work)
-        if method not in FINISHES:
-            self._calls[call_id] = task
-            task.add_done_callback(lambda _: self._calls.pop(call_id))
-        return task
+
+        async def serve() -> None:
+            work = self._carry_out(method, text, blobs, tab_id, send_item)
+            answer(await work)
+
+        task = begin_at_once(serve())
+        if method in FINISHES or task.done():
+            return
+
+        def ended(task: asyncio.Task[None]) -> None:
+            del self._calls[call_id]
+            if task.cancelled():  # before its first step
+                answer(self._give({}))
+
+        self._calls[call_id] = task
+        task.add_done_callback(ended)
 
     def cancel(self, call_id: int) -> None:
         """The caller does not want the answer any more."""

@@ -1,7 +1,7 @@
 """Where the host's JavaScript enters Python.
 
 ``web/worker/python-dispatch.js`` calls `boot` once, when the volume is mounted, and
-then `Dispatcher.call`, `cancel` and `tab_gone`. ``web/worker/pyodide-host.js`` calls
+then `Dispatcher.serve`, `cancel` and `tab_gone`. ``web/worker/pyodide-host.js`` calls
 `preload` before it copies Python's memory, and `wake` when it has put a copy back.
 """
 
@@ -33,11 +33,12 @@ async def boot(volume: Any, bridge: Any) -> Any:  # noqa: ANN401  # JsProxies
     Args:
         volume: ``web/worker/volume.js``.
         bridge: What of the host Python may use: ``tabCount``, ``callPage``,
-            ``streamFromPage``.
+            ``streamFromPage``, ``flush``.
     """
-    from pyodide.ffi import to_js
+    from pyodide.ffi import create_proxy, to_js
 
-    host_volume = HostVolume(volume)
+    host_volume = HostVolume(volume, bridge.flush)
+    bridge.onFlushed = create_proxy(host_volume.flushed)
     install_volume(host_volume)
     host = Surroundings(
         databases=Databases(),

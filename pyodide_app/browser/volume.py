@@ -4,26 +4,53 @@ The object itself is JavaScript (``web/worker/volume.js``). Its rejections carry
 ``code``; here they become the error of that code.
 """
 
+import itertools
 from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from pyodide_app.browser.prompt import Prompt
 from pyodide_app.errors import DurabilityError, PyodideAppError, error_from_code
 
 __all__ = ["HostVolume"]
 
 
 class HostVolume:
-    """Implements `pyodide_app.storage.volume.Volume` over the host."""
+    """Implements `pyodide_app.storage.volume.Volume` over the host.
 
-    def __init__(self, js: Any) -> None:  # noqa: ANN401  # a JsProxy
+    Args:
+        js: The volume.
+        flush: Called with the number of a flush and whether it is strict; the host
+            calls `flushed` with that number when it has ended. Without it a flush is
+            awaited as a promise.
+    """
+
+    def __init__(self, js: Any, flush: Any = None) -> None:  # noqa: ANN401  # JsProxies
         self._js = js
+        self._flush = flush
+        self._flushes: dict[int, Prompt[int]] = {}
+        self._numbers = itertools.count(1)
         self.root = str(js.root)
         self.scratch = str(js.scratch)
 
     async def flush(self, *, strict: bool) -> int:
         """Return the sequence number up to which all is durable."""
-        return int(await _settled(self._js.flush(strict)))
+        if self._flush is None:
+            return int(await _settled(self._js.flush(strict)))
+        number = next(self._numbers)
+        flush = self._flushes[number] = Prompt()
+        self._flush(number, strict)
+        return await flush
+
+    def flushed(self, number: int, durable_seq: int, error: Any = None) -> None:  # noqa: ANN401  # a JsException
+        """The host tells how a flush has ended."""
+
+        def outcome() -> int:
+            if error is not None:
+                raise as_app_error(error)
+            return durable_seq
+
+        self._flushes.pop(number).settle(outcome)
 
     def set_autosave(self, path: str, interval_ms: int | None) -> None:
         """Flush *path* at most *interval_ms* after a commit; None: on request."""

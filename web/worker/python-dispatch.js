@@ -15,10 +15,35 @@ import { AppError } from '../core/rpc-messages.js';
 /** What Python may use of this worker, by the name `bridge`. */
 class Bridge {
   #server;
+  #volume;
 
-  /** @param {RpcServer} server */
-  constructor(server) {
+  /**
+   * Python's own, told of the end of each flush.
+   *
+   * @type {(number: number, durableSeq: number, error?: unknown) => void}
+   */
+  onFlushed = () => {};
+
+  /**
+   * @param {RpcServer} server
+   * @param {Volume} volume
+   */
+  constructor(server, volume) {
     this.#server = server;
+    this.#volume = volume;
+  }
+
+  /**
+   * No promise crosses: Python would come back to it two turns later.
+   *
+   * @param {number} number  Names the flush for `onFlushed`.
+   * @param {boolean} strict
+   */
+  flush(number, strict) {
+    this.#volume.flush(strict).then(
+      (durableSeq) => this.onFlushed(number, durableSeq),
+      (error) => this.onFlushed(number, 0, error),
+    );
   }
 
   get tabCount() {
@@ -54,7 +79,7 @@ class Bridge {
  */
 export async function createPythonDispatch(pyodide, volume, server) {
   const host = pyodide.pyimport('pyodide_app.browser.host');
-  const python = await host.boot(volume, new Bridge(server));
+  const python = await host.boot(volume, new Bridge(server, volume));
   host.destroy();
   let nextCall = 1;
   return {
@@ -63,9 +88,14 @@ export async function createPythonDispatch(pyodide, volume, server) {
       const bytes = blobs.map((blob) => new Uint8Array(blob));
       const item = (/** @type {string} */ text, /** @type {any} */ { parts }) =>
         serving.item({ json: text, blobs: buffersOf(parts) });
-      const task = python.call(callId, method, json, bytes, tabId, item);
-      serving.onCancel(() => python.cancel(callId));
-      const { error, text, parts } = await ended(task, serving);
+      const { error, text, parts } = await new Promise((answer) => {
+        python.serve(callId, method, json, bytes, tabId, item, answer);
+        serving.onCancel(() => {
+          python.cancel(callId);
+          // Nobody waits for what it may still say.
+          answer({});
+        });
+      });
       if (error) {
         throw new AppError(error.code, error.message, JSON.parse(error.detail));
       }
@@ -74,22 +104,6 @@ export async function createPythonDispatch(pyodide, volume, server) {
     },
     tabGone: (tabId) => python.tab_gone(tabId),
   };
-}
-
-/**
- * @param {any} task  A call that Python has begun.
- * @param {Serving} serving
- */
-async function ended(task, serving) {
-  try {
-    return await task;
-  } catch (error) {
-    // Cancelled before its first step; nobody waits for the answer.
-    if (serving.isCancelled()) return {};
-    throw error;
-  } finally {
-    task.destroy();
-  }
 }
 
 /** @param {Uint8Array[]} parts */

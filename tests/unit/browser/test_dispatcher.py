@@ -33,9 +33,7 @@ class Tab:
         if self.storage_id:
             arguments.setdefault("storageId", self.storage_id)
         text, blobs = encode(arguments)
-        return await self._dispatcher.call(
-            self._newest, method, text, blobs, self._tab_id, self._item
-        )
+        return await self._begun(method, text, blobs)
 
     async def call(self, method: str, **arguments: object) -> Any:
         """Return the result; an error fails the test."""
@@ -55,13 +53,24 @@ class Tab:
         self.storage_id = opened["storageId"]
         return self
 
-    def begin(self, method: str, **arguments: object) -> asyncio.Task[Any]:
+    def begin(self, method: str, **arguments: object) -> asyncio.Future[Any]:
         """Begin a call without waiting for its first step."""
         self._newest = next(_call_ids)
         text, blobs = encode({"storageId": self.storage_id, **arguments})
-        return self._dispatcher.call(
-            self._newest, method, text, blobs, self._tab_id, self._item
+        return self._begun(method, text, blobs)
+
+    def _begun(self, method: str, text: str, blobs: list[Any]) -> asyncio.Future[Any]:
+        answer = asyncio.get_running_loop().create_future()
+        self._dispatcher.serve(
+            self._newest,
+            method,
+            text,
+            blobs,
+            self._tab_id,
+            self._item,
+            answer.set_result,
         )
+        return answer
 
     def cancel(self) -> None:
         """Cancel the newest call."""
@@ -221,15 +230,17 @@ async def test_watch_tells_of_commits_and_ends_when_cancelled(tab, dispatcher):
     assert "conversations" in tab.items[0]["tables"]
 
 
-async def test_a_call_cancelled_before_its_first_step_does_nothing(tab):
+async def test_a_call_cancelled_while_it_waits_does_nothing(tab, dispatcher):
     """The cancel may come in the same turn as the call."""
+    other = await Tab(dispatcher, "tab-2").open()
     await tab.call("db.exec", script="CREATE TABLE t (a)")
+    begun = await tab.call("db.begin")
 
-    writing = tab.begin("db.run", sql="INSERT INTO t VALUES (1)")
-    tab.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await writing
+    writing = other.begin("db.run", sql="INSERT INTO t VALUES (1)")
+    other.cancel()
 
+    assert await writing == {}
+    await tab.call("db.commit", **begun)
     assert await tab.call("db.get", sql="SELECT count(*) n FROM t") == {"n": 0}
 
 
@@ -249,7 +260,7 @@ async def test_a_close_finishes_although_its_tab_is_gone(tab, dispatcher):
 )
 async def test_a_payload_of_no_format_is_refused(dispatcher, text):
     """What JavaScript did not encode is the caller's mistake, not ours."""
-    answer = await dispatcher.call(0, "db.run", text, [], "tab-1", lambda *_: None)
+    answer = await Tab(dispatcher)._begun("db.run", text, [])
 
     assert answer["error"]["code"] == "invalid_arguments"
 
