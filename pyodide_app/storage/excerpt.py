@@ -4,9 +4,11 @@ Letters are compared as FTS5's tokenizer ``unicode61 remove_diacritics 2`` compa
 them: without case and without marks.
 """
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 __all__ = ["Term", "excerpt"]
@@ -44,7 +46,7 @@ def excerpt(
     """
     text = text[:_SCANNED]
     # One character stays one character, so positions stay what they are.
-    line = "".join(" " if c.isspace() else c for c in text)
+    line = _SPACE.sub(" ", text)
     found = _merged(_matches(_folded(line), terms))
     start, end = _window(line, found[0][0] if found else 0)
     prefix = _ELLIPSIS if start > 0 else ""
@@ -61,7 +63,7 @@ def excerpt(
 
 
 def _matches(text: str, terms: Sequence[Term]) -> list[tuple[int, int]]:
-    words = _words(text)
+    words = [] if text.isascii() else _words(text)
     found: list[tuple[int, int]] = []
     for term in terms:
         wanted = _folded(term.text)
@@ -71,9 +73,30 @@ def _matches(text: str, terms: Sequence[Term]) -> list[tuple[int, int]]:
                 found.append((at, at + len(wanted)))
                 at = text.find(wanted, at + len(wanted))
             continue
-        parts = [wanted[first:last] for first, last in _words(wanted)]
-        found.extend(_phrase_matches(text, words, parts, term.where == "beginning"))
+        parts = tuple(wanted[first:last] for first, last in _words(wanted))
+        is_beginning = term.where == "beginning"
+        if not text.isascii():
+            found.extend(_phrase_matches(text, words, parts, is_beginning))
+        elif parts:
+            phrase = _ascii_phrase(parts, is_beginning)
+            found.extend(match.span(1) for match in phrase.finditer(text))
     return found
+
+
+_SPACE = re.compile(r"\s")
+"""What `str.isspace` says."""
+
+
+@lru_cache(maxsize=64)
+def _ascii_phrase(parts: tuple[str, ...], is_beginning: bool) -> re.Pattern[str]:
+    """Return what finds the words *parts* that follow each other, in ASCII text.
+
+    Most text is, and this takes a tenth of the time that a look at each character
+    does. It matches nothing but a place, so that phrases may overlap.
+    """
+    end = "[a-z0-9]*" if is_beginning else ""
+    phrase = "[^a-z0-9]+".join(map(re.escape, parts))
+    return re.compile(f"(?<![a-z0-9])(?=({phrase}{end})(?![a-z0-9]))")
 
 
 def _phrase_matches(
@@ -100,7 +123,7 @@ def _words(text: str) -> list[tuple[int, int]]:
     found = []
     start: int | None = None
     for index, character in enumerate(text):
-        if character.isalnum() or unicodedata.category(character) in _INSIDE_WORDS:
+        if _is_in_word(character):
             start = index if start is None else start
         elif start is not None:
             found.append((start, index))
@@ -108,6 +131,11 @@ def _words(text: str) -> list[tuple[int, int]]:
     if start is not None:
         found.append((start, len(text)))
     return found
+
+
+@lru_cache(maxsize=4096)
+def _is_in_word(character: str) -> bool:
+    return character.isalnum() or unicodedata.category(character) in _INSIDE_WORDS
 
 
 _INSIDE_WORDS = frozenset({"Mn", "Mc", "Me", "Co"})
@@ -120,6 +148,7 @@ def _folded(text: str) -> str:
     return "".join(_folded_character(character) for character in text)
 
 
+@lru_cache(maxsize=4096)
 def _folded_character(character: str) -> str:
     return unicodedata.normalize("NFD", character)[0].lower()[0]
 

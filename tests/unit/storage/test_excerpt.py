@@ -78,3 +78,22 @@ def test_highlights_lie_in_the_snippet_in_order(text, words):
     for start, stop in highlights:
         assert end < start < stop <= len(snippet)
         end = stop
+
+
+@given(
+    st.text(st.sampled_from("ab0 -_.B"), max_size=40),
+    st.lists(
+        st.builds(
+            Term,
+            st.text(st.sampled_from("ab0 -_A"), min_size=1, max_size=5),
+            st.sampled_from(["word", "beginning", "anywhere"]),
+        ),
+        max_size=3,
+    ),
+)
+def test_ascii_is_marked_as_all_other_text_is(text, terms):
+    """It has a way of its own, for speed; one character more leaves that."""
+    line, marks = excerpt(f"{text} .", terms)
+    other, same_marks = excerpt(f"{text} …", terms)
+
+    assert (line[:-1], marks) == (other[:-1], same_marks)

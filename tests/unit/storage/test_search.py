@@ -148,6 +148,39 @@ async def test_the_best_hit_comes_first_and_the_limit_holds(storage):
         await found(storage, "apple", limit=0)
 
 
+async def test_of_very_many_hits_the_newest_come_first(storage):
+    """Nobody looks through them, and ranking would read each of them."""
+    texts = [f"common word number{n} {'filler ' * (n % 7)}" for n in range(300)]
+    await said(storage, *texts, "common", "commonplace number300")
+    await said(storage, "common of another", id="d", user_id="v")
+
+    hits = await storage.conversations.search("common", limit=3)
+    own = await storage.conversations.search("common", limit=2, user_id="u")
+    beginnings = await storage.conversations.search("numb", limit=2)
+
+    assert [hit.snippet for hit in hits] == [
+        "common of another",
+        "common",
+        texts[-1],
+    ]
+    assert [hit.snippet for hit in own] == ["common", texts[-1]]
+    assert [hit.snippet for hit in beginnings] == [
+        "commonplace number300",
+        texts[-1],
+    ]
+    assert len(await storage.conversations.search("common", limit=250)) == 250
+
+
+async def test_hits_that_are_few_are_ranked_among_common_words(storage):
+    texts = [f"common word number{n}" for n in range(300)]
+    await said(storage, "common needle", *texts, "common words around a needle")
+
+    assert await found(storage, "common needle") == [
+        "common needle",
+        "common words around a needle",
+    ]
+
+
 async def test_without_words_the_newest_hit_comes_first(storage):
     await said(storage, "古い営業", id="old")
     await said(storage, "新しい営業", id="new")
