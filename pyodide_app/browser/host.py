@@ -48,9 +48,16 @@ async def boot(volume: Any, bridge: Any) -> Any:  # noqa: ANN401  # JsProxies
     )
     return Dispatcher(
         host,
-        read_bytes=lambda handle: bytes(handle.to_bytes()),
+        read_bytes=_bytes_of,
         give=lambda answer: to_js(answer, create_pyproxies=False),
     )
+
+
+def _bytes_of(handle: Any) -> bytes:  # noqa: ANN401  # a JsProxy
+    if not hasattr(handle, "to_bytes"):
+        msg = "a Blob is taken only where a whole database is"
+        raise ValueError(msg)
+    return bytes(handle.to_bytes())
 
 
 def preload() -> None:

@@ -38,6 +38,18 @@ test('a call returns what the method returns', async (t) => {
   });
 });
 
+test("a Blob goes there and comes back, and is still the caller's", async (t) => {
+  const { client } = connected(t, async (_, payload) =>
+    encode(decode(payload)),
+  );
+  const blob = new Blob(['a file']);
+
+  const { file } = await client.call('echo', { file: blob });
+
+  assert.equal(await file.text(), 'a file');
+  assert.equal(await blob.text(), 'a file');
+});
+
 test('an error crosses with its code, message and detail', async (t) => {
   const { client } = connected(t, async () => {
     throw new AppError('sql', 'near "x"', { sql: 'x' });

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
-import { decode, encode } from '../../web/core/wire-codec.js';
+import { decode, encode, transferables } from '../../web/core/wire-codec.js';
 
 const vectors = JSON.parse(
   readFileSync(new URL('../data/wire-vectors.json', import.meta.url), 'utf8'),
@@ -23,7 +23,9 @@ for (const { name, json, blobs } of vectors) {
 
     assert.equal(payload.json, json);
     assert.deepEqual(
-      payload.blobs.map((blob) => Buffer.from(blob).toString('hex')),
+      payload.blobs.map((blob) =>
+        Buffer.from(/** @type {ArrayBuffer} */ (blob)).toString('hex'),
+      ),
       blobs,
     );
   });
@@ -57,4 +59,13 @@ for (const value of [new Date(), new Map(), Symbol('x'), () => {}]) {
 
 test('an unknown mark is refused', () => {
   assert.throws(() => decode({ json: '{"$":"later"}', blobs: [] }), TypeError);
+});
+
+test('a Blob crosses as a reference, and is not handed over', () => {
+  const blob = new Blob(['bytes']);
+
+  const payload = encode({ file: blob, bytes: new Uint8Array(2) });
+
+  assert.equal(decode(payload).file, blob);
+  assert.deepEqual(transferables(payload.blobs), [new ArrayBuffer(2)]);
 });

@@ -13,6 +13,8 @@
  *   event   {name, payload: plain data}   progress, status, tail, host, alive
  */
 
+import { isBlob } from './wire-codec.js';
+
 /** @import { Payload } from './wire-codec.js' */
 
 /**
@@ -55,7 +57,9 @@ export function checkCall(method, payload) {
   const isPayload =
     typeof payload?.json === 'string' &&
     Array.isArray(payload.blobs) &&
-    payload.blobs.every((/** @type {any} */ b) => b instanceof ArrayBuffer);
+    payload.blobs.every(
+      (/** @type {any} */ b) => b instanceof ArrayBuffer || isBlob(b),
+    );
   if (typeof method !== 'string' || !isPayload) {
     throw new AppError('invalid_arguments', 'the call is malformed');
   }

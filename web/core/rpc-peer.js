@@ -16,7 +16,7 @@ import {
   errorData,
   isMessage,
 } from './rpc-messages.js';
-import { decode, encode } from './wire-codec.js';
+import { decode, encode, transferables } from './wire-codec.js';
 
 /** @import { Message } from './rpc-messages.js' */
 /** @import { Payload } from './wire-codec.js' */
@@ -183,7 +183,8 @@ export class RpcPeer {
     }
     try {
       const payload = encode(argument);
-      this.post({ kind: 'call', id, method, payload }, payload.blobs);
+      const transfer = transferables(payload.blobs);
+      this.post({ kind: 'call', id, method, payload }, transfer);
     } catch (error) {
       const { message } = /** @type {Error} */ (error);
       pending.fail(new AppError('invalid_arguments', message));
@@ -259,7 +260,10 @@ export class RpcPeer {
         isCancelled,
         item: (item) => {
           if (!isCancelled())
-            this.post({ kind: 'item', id, payload: item }, item.blobs);
+            this.post(
+              { kind: 'item', id, payload: item },
+              transferables(item.blobs),
+            );
         },
         onCancel: (listener) => {
           if (isCancelled()) listener();
@@ -268,7 +272,10 @@ export class RpcPeer {
       });
       if (isCancelled()) return;
       if (result)
-        this.post({ kind: 'reply', id, payload: result }, result.blobs);
+        this.post(
+          { kind: 'reply', id, payload: result },
+          transferables(result.blobs),
+        );
       else this.post({ kind: 'end', id });
     } catch (error) {
       if (!isCancelled())

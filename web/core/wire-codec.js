@@ -5,7 +5,7 @@
  * both to the same.
  *
  * What JSON cannot say is an object with the key "$":
- *   {"$": "blob", "i": 0}         byte array number 0 of the payload
+ *   {"$": "blob", "i": 0}         byte array, or Blob, number 0 of the payload
  *   {"$": "int", "v": "9007…"}    an integer beyond 2^53, a BigInt here
  *   {"$": "float", "v": "nan"}    also "inf" and "-inf"
  *   {"$": "object", "v": [[k, v]]} an object that has a key "$" of its own
@@ -13,9 +13,17 @@
  */
 
 /**
+ * A Blob of the platform: a reference to bytes, which are not copied.
+ *
+ * @typedef {object} BlobLike
+ * @property {number} size
+ * @property {() => Promise<ArrayBuffer>} arrayBuffer
+ */
+
+/**
  * @typedef {object} Payload
  * @property {string} json
- * @property {ArrayBuffer[]} blobs  To be transferred.
+ * @property {(ArrayBuffer | BlobLike)[]} blobs  See `transferables`.
  */
 
 const SAFE = 2 ** 53;
@@ -28,9 +36,25 @@ const MARK = '"$"';
  * @throws {TypeError} If it holds anything else.
  */
 export function encode(value) {
-  /** @type {ArrayBuffer[]} */
+  /** @type {Payload['blobs']} */
   const blobs = [];
   return { json: JSON.stringify(prepare(value, blobs)), blobs };
+}
+
+/**
+ * What of *blobs* is handed over when it is posted; the others are references.
+ *
+ * @param {Payload['blobs']} blobs
+ */
+export function transferables(blobs) {
+  return blobs.filter((blob) => blob instanceof ArrayBuffer);
+}
+
+/** @param {any} value @returns {value is BlobLike} */
+export function isBlob(value) {
+  return (
+    typeof value?.arrayBuffer === 'function' && typeof value.size === 'number'
+  );
 }
 
 /**
@@ -49,7 +73,7 @@ export function decode({ json, blobs }) {
 
 /**
  * @param {unknown} value
- * @param {ArrayBuffer[]} blobs
+ * @param {Payload['blobs']} blobs
  * @returns {unknown}
  */
 function prepare(value, blobs) {
@@ -74,12 +98,12 @@ function prepare(value, blobs) {
 
 /**
  * @param {object} value
- * @param {ArrayBuffer[]} blobs
+ * @param {Payload['blobs']} blobs
  * @returns {unknown}
  */
 function prepareObject(value, blobs) {
   if (Array.isArray(value)) return value.map((item) => prepare(item, blobs));
-  if (value instanceof ArrayBuffer)
+  if (value instanceof ArrayBuffer || isBlob(value))
     return { $: 'blob', i: blobs.push(value) - 1 };
   if (ArrayBuffer.isView(value)) {
     const { buffer, byteOffset, byteLength } = value;
@@ -102,12 +126,14 @@ function prepareObject(value, blobs) {
 
 /**
  * @param {any} marked
- * @param {ArrayBuffer[]} blobs
+ * @param {Payload['blobs']} blobs
  */
 function revive(marked, blobs) {
   switch (marked.$) {
-    case 'blob':
-      return new Uint8Array(/** @type {ArrayBuffer} */ (blobs[marked.i]));
+    case 'blob': {
+      const blob = blobs[marked.i];
+      return isBlob(blob) ? blob : new Uint8Array(blob ?? 0);
+    }
     case 'int':
       return BigInt(marked.v);
     case 'float':

@@ -7,9 +7,9 @@
  */
 
 import { AppError } from '../core/rpc-messages.js';
+import { isBlob } from '../core/wire-codec.js';
 
 /** @import { Dispatch, RpcServer } from './rpc-server.js' */
-/** @import { Serving } from '../core/rpc-peer.js' */
 /** @import { Volume } from './volume.js' */
 
 /** What Python may use of this worker, by the name `bridge`. */
@@ -85,7 +85,9 @@ export async function createPythonDispatch(pyodide, volume, server) {
   return {
     async call(method, { json, blobs }, tabId, serving) {
       const callId = nextCall++;
-      const bytes = blobs.map((blob) => new Uint8Array(blob));
+      const bytes = blobs.map((blob) =>
+        isBlob(blob) ? blob : new Uint8Array(blob),
+      );
       const item = (/** @type {string} */ text, /** @type {any} */ { parts }) =>
         serving.item({ json: text, blobs: buffersOf(parts) });
       const { error, text, parts } = await new Promise((answer) => {
@@ -106,13 +108,15 @@ export async function createPythonDispatch(pyodide, volume, server) {
   };
 }
 
-/** @param {Uint8Array[]} parts */
+/** @param {(Uint8Array | Blob)[]} parts */
 function buffersOf(parts) {
-  return parts.map(({ buffer, byteOffset, byteLength }) =>
-    byteLength === buffer.byteLength
-      ? /** @type {ArrayBuffer} */ (buffer)
-      : /** @type {ArrayBuffer} */ (
-          buffer.slice(byteOffset, byteOffset + byteLength)
-        ),
+  return parts.map((part) => (isBlob(part) ? part : bufferOf(part)));
+}
+
+/** @param {Uint8Array} part */
+function bufferOf({ buffer, byteOffset, byteLength }) {
+  const isWhole = byteLength === buffer.byteLength;
+  return /** @type {ArrayBuffer} */ (
+    isWhole ? buffer : buffer.slice(byteOffset, byteOffset + byteLength)
   );
 }
