@@ -148,10 +148,26 @@ class HostVolume:
         found = await _settled(self._js.readQuarantined(id))
         return None if found is jsnull else found
 
-    def write_scratch(self, path: str, handle: Any) -> None:  # noqa: ANN401  # a JsProxy
-        """Put a JavaScript byte array under the scratch folder."""
+    async def frozen(self, path: str) -> Any:  # noqa: ANN401  # a JsProxy
+        """Return the file as of the last commit, for `blob_of`."""
+        return await _settled(self._js.frozen(path))
+
+    def frozen_scratch(self, path: str) -> Any:  # noqa: ANN401  # a JsProxy
+        """Return a file of the scratch folder as it is now, for `blob_of`."""
         with _translated():
-            self._js.writeScratch(path, handle)
+            return self._js.frozenScratch(path)
+
+    async def blob_of(self, frozen: Any) -> Any:  # noqa: ANN401  # JsProxies
+        """Return a frozen file as a JavaScript Blob; let it go."""
+        try:
+            return await _settled(frozen.toBlob("application/vnd.sqlite3"))
+        finally:
+            frozen.close()
+
+    def place_scratch(self, path: str, handle: Any) -> None:  # noqa: ANN401  # a JsProxy
+        """Make a JavaScript byte array or Blob a file that can be read at *path*."""
+        with _translated():
+            self._js.placeScratch(path, handle)
 
     def remove_scratch(self, path: str) -> None:
         """Delete a file of the scratch folder."""

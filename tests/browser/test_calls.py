@@ -134,11 +134,23 @@ def test_a_file_is_imported_from_the_disk_or_from_memory(page):
       const bytes = await storage.exportDatabase();
       await storage.importDatabase(bytes);
       await storage.importDatabase(new Blob([bytes]));
+      const file = await storage.exportBlob();
+      await storage.importDatabase(file);
+      await db.importDatabase(file);
+      const { id } = (await storage.conversations.list()).items[0];
       const abort = new AbortController();
       abort.abort();
       const code = await codeOf(
         storage.importDatabase(bytes, { signal: abort.signal }));
-      return [bytes.length > 0, code, (await storage.restorePoints()).length];
+      const sizes = [bytes.length > 0, file.size === bytes.length];
+      return [...sizes, id, code, (await storage.restorePoints()).length];
     }""")
 
-    assert outcome == [True, "aborted", 2]
+    assert outcome == [True, True, "c", "aborted", 4]
+
+
+def test_a_blob_is_no_value_of_a_statement(page):
+    """It is taken only where a whole database is."""
+    code = page.evaluate("codeOf(db.get('SELECT ?', [new Blob(['x'])]))")
+
+    assert code == "invalid_arguments"

@@ -97,7 +97,7 @@ GARBLE = """async ([start, end]) => {
   const volume = await Volume.open('main', { events });
   const bytes = await volume.exportFile('agentos.db');
   bytes.fill(255, start, end);
-  volume.writeScratch('garbled', bytes);
+  volume.scratchFolder.create('garbled').write(bytes, 0);
   await volume.replaceFile('agentos.db', 'garbled');
   await volume.close();
 }"""

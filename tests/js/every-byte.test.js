@@ -9,7 +9,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { PAGE_SIZE } from '../../web/core/paged-file.js';
-import { contentOf, DATABASE, Machine, sameContent } from './fakes/machine.js';
+import {
+  contentOf,
+  DATABASE,
+  Machine,
+  sameContent,
+  stage,
+} from './fakes/machine.js';
 
 /** @typedef {Map<string, Uint8Array>} Content */
 
@@ -18,7 +24,7 @@ async function smallStore() {
   const machine = new Machine(1);
   const { world } = machine;
   const first = await machine.open();
-  first.opened.writeScratch('staged', new Uint8Array(PAGE_SIZE).fill(1));
+  stage(first.opened, 'staged', new Uint8Array(PAGE_SIZE).fill(1));
   await world.until(
     first.opened.replaceFile('/persist/a.db', '/scratch/staged'),
   );

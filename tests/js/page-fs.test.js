@@ -14,6 +14,7 @@ import { NO_CHECKSUM } from '../../web/core/checksum.js';
 import { positionAfter } from '../../web/core/log-recovery.js';
 import { decodeRecord, encodePages } from '../../web/core/page-record.js';
 import { PagedFolder } from '../../web/core/paged-folder.js';
+import { GivenFile } from '../../web/worker/given-file.js';
 import { mountFolder } from '../../web/worker/page-fs.js';
 
 /** @import { LogPosition } from '../../web/core/page-record.js' */
@@ -368,4 +369,36 @@ test('what is stored is there again after mounting', () => {
     }),
     'kept',
   );
+});
+
+test('SQLite reads a file that is only given, and cannot write to it', () => {
+  const { root, folder } = new Mounted();
+  pyodide.globals.set('root', root);
+  pyodide.runPython(`
+connection = sqlite3.connect(f"{root}/made.db")
+connection.executescript("CREATE TABLE t (x); INSERT INTO t VALUES (1), (2)")
+connection.close()
+`);
+  const image = pyodide.FS.readFile(`${root}/made.db`);
+  folder.place('given.db', new GivenFile(image));
+  pyodide.FS.close(pyodide.FS.open(`${root}/given.db`, 'w'));
+
+  pyodide.runPython(`
+given = sqlite3.connect(f"file:{root}/given.db?mode=ro", uri=True)
+assert given.execute("SELECT sum(x) FROM t").fetchone() == (3,)
+given.close()
+given = sqlite3.connect(f"{root}/given.db", isolation_level=None)
+try:
+    given.execute("INSERT INTO t VALUES (3)")
+    raise AssertionError("it was written")
+except sqlite3.OperationalError:
+    pass
+given.close()
+try:
+    open(f"{root}/given.db", "wb")
+    raise AssertionError("it was emptied")
+except OSError as error:
+    assert "ead-only" in str(error), error
+`);
+  assert.deepEqual(pyodide.FS.readFile(`${root}/given.db`), image);
 });

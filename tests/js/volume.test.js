@@ -7,7 +7,13 @@ import { gzipSync } from 'node:zlib';
 import { RECORD_FORMAT, seal } from '../../web/core/page-record.js';
 import { PAGE_SIZE } from '../../web/core/paged-file.js';
 import { FakeBlob } from './fakes/indexeddb.js';
-import { contentOf, DATABASE, Machine, sameContent } from './fakes/machine.js';
+import {
+  contentOf,
+  DATABASE,
+  Machine,
+  sameContent,
+  stage,
+} from './fakes/machine.js';
 import { PowerCutError } from './fakes/world.js';
 
 /** @import { Host } from './fakes/machine.js' */
@@ -561,7 +567,7 @@ test('a host that was fenced is told so, and stores nothing any more', async () 
   commit(host, 3);
   await assert.rejects(flush(world, host), coded('writer_fenced'));
   await assert.rejects(flush(world, host), coded('writer_fenced'));
-  host.opened.writeScratch('staged', new Uint8Array(PAGE_SIZE));
+  stage(host.opened, 'staged', new Uint8Array(PAGE_SIZE));
   const replaced = host.opened.replaceFile('/persist/a.db', '/scratch/staged');
   await assert.rejects(world.until(replaced), coded('writer_fenced'));
   host.writeTail();
@@ -602,7 +608,7 @@ test('a checkpoint of a host that was fenced is not published', async () => {
 test('a replaced file is durable, and its staging is gone', async () => {
   const { machine, world, host } = await started();
   commit(host, 1, { pages: 5 });
-  host.opened.writeScratch('staged', new Uint8Array(PAGE_SIZE).fill(7));
+  stage(host.opened, 'staged', new Uint8Array(PAGE_SIZE).fill(7));
 
   await world.until(
     host.opened.replaceFile('/persist/a.db', '/scratch/staged'),
@@ -620,7 +626,7 @@ test('a replacement that fails leaves the file as it was', async () => {
   const { machine, world, host } = await started();
   commit(host, 1, { pages: 5 });
   await flush(world, host);
-  host.opened.writeScratch('staged', new Uint8Array(PAGE_SIZE).fill(7));
+  stage(host.opened, 'staged', new Uint8Array(PAGE_SIZE).fill(7));
   world.quota = world.disk.usage + 1000;
 
   const replaced = host.opened.replaceFile('/persist/a.db', '/scratch/staged');
@@ -642,7 +648,7 @@ test('a replacement waits for a transaction on another file', async () => {
   commit(host, 1, { path: 'b.db' });
   const journal = folder.create('b.db-journal');
   folder.write('b.db-journal', journal, MAGIC, 0);
-  host.opened.writeScratch('staged', new Uint8Array(PAGE_SIZE).fill(7));
+  stage(host.opened, 'staged', new Uint8Array(PAGE_SIZE).fill(7));
 
   const replaced = host.opened.replaceFile('/persist/a.db', '/scratch/staged');
   await world.pass(1000);
@@ -659,7 +665,7 @@ test('a replacement of which nobody knows whether it was stored is looked up', a
   const { machine, world, host } = await started();
   commit(host, 1);
   await flush(world, host);
-  host.opened.writeScratch('staged', new Uint8Array(PAGE_SIZE).fill(7));
+  stage(host.opened, 'staged', new Uint8Array(PAGE_SIZE).fill(7));
   world.faults = (point, { transaction }) =>
     point === 'commit' &&
     transaction?.mode === 'readwrite' &&
@@ -681,7 +687,7 @@ test('a checkpoint of another host is not taken for one in doubt', async () => {
   commit(host, 2);
   /** @param {Host} of */
   const replaceIn = (of) => {
-    of.opened.writeScratch('staged', new Uint8Array(PAGE_SIZE).fill(7));
+    stage(of.opened, 'staged', new Uint8Array(PAGE_SIZE).fill(7));
     return of.opened.replaceFile('/persist/b.db', '/scratch/staged');
   };
   world.faults = (point, { transaction }) => {
@@ -711,12 +717,12 @@ test('a damaged checkpoint never mixes with records that follow another', async 
   commit(host, 2, { pages: 1, path: 'b.db' });
   await flush(world, host);
   failDeletions(world);
-  host.opened.writeScratch('staged', new Uint8Array(3 * PAGE_SIZE).fill(7));
+  stage(host.opened, 'staged', new Uint8Array(3 * PAGE_SIZE).fill(7));
   await world.until(
     host.opened.replaceFile('/persist/a.db', '/scratch/staged'),
   );
   const before = contentOf(host.opened);
-  host.opened.writeScratch('staged', new Uint8Array(3 * PAGE_SIZE).fill(8));
+  stage(host.opened, 'staged', new Uint8Array(3 * PAGE_SIZE).fill(8));
   await world.until(
     host.opened.replaceFile('/persist/a.db', '/scratch/staged'),
   );
@@ -984,7 +990,7 @@ test('what is encrypted is kept as it is, and is rewritten at once', async () =>
   const { machine, world, host } = await started();
   commit(host, 1, { pages: 2 });
   const { id } = await keep(world, host, 'plain');
-  host.opened.writeScratch('sealed', new Uint8Array(3 * PAGE_SIZE).fill(9));
+  stage(host.opened, 'sealed', new Uint8Array(3 * PAGE_SIZE).fill(9));
 
   const rewritten = host.opened.rewriteRestorePoint(id, 'sealed', true);
   await world.until(rewritten);
@@ -1102,7 +1108,7 @@ test('nothing stays of what a file was before it was replaced', async () => {
   const again = await reopened(machine);
   assert.equal(machine.count('quarantine'), 1);
   failDeletions(world);
-  again.opened.writeScratch('staged', new Uint8Array(PAGE_SIZE).fill(7));
+  stage(again.opened, 'staged', new Uint8Array(PAGE_SIZE).fill(7));
   await world.until(again.opened.replaceFile('a.db', 'staged'));
   const left = again.opened.forgetReplaced(true);
   await assert.rejects(world.until(left), coded('quota_exceeded'));
@@ -1133,6 +1139,43 @@ test('an export is a commit point: it waits for the transaction', async () => {
 
   const bytes = await world.until(exported);
   assert.deepEqual(bytes, new Uint8Array(2 * PAGE_SIZE).fill(3));
+});
+
+test('what leaves as a Blob is one commit, whatever is written meanwhile', async () => {
+  const { world, host } = await started();
+  const pages = (17 << 20) / PAGE_SIZE + 1;
+  commit(host, 1, { pages });
+  const file = await world.until(host.opened.frozen('/persist/a.db'));
+
+  const leaving = file.toBlob('text/plain');
+  commit(host, 2, { pages });
+  const blob = await leaving;
+  file.close();
+
+  assert.equal(blob.type, 'text/plain');
+  const bytes = new Uint8Array(await blob.arrayBuffer());
+  assert.equal(bytes.length, pages * PAGE_SIZE);
+  assert.ok(bytes.every((byte) => byte === 1));
+  assert.equal(valueOf(host), 2);
+});
+
+test('a file that is only given is read, and replaces nothing', async () => {
+  const { world, host } = await started();
+  commit(host, 1);
+  const given = Uint8Array.from({ length: 600_000 }, (_, i) => i % 251);
+
+  host.opened.placeScratch('given', given);
+
+  const file = /** @type {any} */ (host.opened.scratchFolder.find('given'));
+  assert.deepEqual(host.opened.readScratch('given'), given);
+  const some = new Uint8Array(300_000);
+  assert.equal(file.read(some, 250_000), 300_000);
+  assert.deepEqual(some, given.subarray(250_000, 550_000));
+  assert.equal(file.read(some, 599_990), 10);
+  assert.equal(file.read(some, 700_000), 0);
+  const replacing = world.until(host.opened.replaceFile('a.db', 'given'));
+  await assert.rejects(replacing, coded('store_unavailable'));
+  assert.equal(valueOf(host), 1);
 });
 
 test('closing makes everything durable, and nothing can follow', async () => {

@@ -64,9 +64,17 @@ export class PagedFile {
     return this.#size;
   }
 
+  /** True for one that is only looked at. */
+  get isReadOnly() {
+    return false;
+  }
+
   get inTransaction() {
     return this.#transaction !== null;
   }
+
+  /** Somebody who had it open has closed it. */
+  closed() {}
 
   /** True if no committed change waits for a flush. */
   get isClean() {

@@ -43,6 +43,9 @@ export class PagedFolder {
   /** Asked for several times a commit. @type {[string, PagedFile][] | null} */
   #durable = null;
 
+  /** What is created next at a path. @type {Map<string, PagedFile>} */
+  #placed = new Map();
+
   /** Removed since the last flush took the changes. @type {Set<string>} */
   #removed = new Set();
 
@@ -118,10 +121,21 @@ export class PagedFolder {
    * @returns {PagedFile} Empty, and part of the next flush.
    */
   create(path) {
-    const file = new PagedFile();
+    const file = this.#placed.get(path) ?? new PagedFile();
+    this.#placed.delete(path);
     this.#put(path, file);
     this.#changed(path);
     return file;
+  }
+
+  /**
+   * Who creates *path* next gets *file*.
+   *
+   * @param {string} path
+   * @param {PagedFile} file
+   */
+  place(path, file) {
+    this.#placed.set(path, file);
   }
 
   /**

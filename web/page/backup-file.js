@@ -1,6 +1,6 @@
 /**
- * Reading a file that may be a backup: what can be known from its size and its
- * first bytes is checked before the rest is read.
+ * A file that may be a backup: what can be known from its size and its first bytes
+ * is checked before the host gets it.
  */
 
 import { AppError } from '../core/rpc-messages.js';
@@ -12,12 +12,10 @@ const LARGEST_BACKUP = 1 << 30;
 const MAGIC = 'SQLite format 3\0';
 
 /**
- * @param {Uint8Array | Blob} backup
- * @returns {Promise<Uint8Array>}
+ * @param {Blob} backup
  * @throws {AppError} `backup_too_large`, `backup_not_a_database`.
  */
-export async function bytesOfBackup(backup) {
-  if (backup instanceof Uint8Array) return backup;
+export async function checkBackupFile(backup) {
   if (backup.size > LARGEST_BACKUP) {
     throw new AppError(
       'backup_too_large',
@@ -27,7 +25,7 @@ export async function bytesOfBackup(backup) {
     );
   }
   const head = await backup.slice(0, MAGIC.length).text();
-  // The host says more about a small file; a large one is not worth reading.
+  // The host says more about a small file; a large one is not worth its time.
   if (head !== MAGIC && backup.size > 2 ** 20) {
     throw new AppError(
       'backup_not_a_database',
@@ -35,5 +33,4 @@ export async function bytesOfBackup(backup) {
         'as a backup',
     );
   }
-  return new Uint8Array(await backup.arrayBuffer());
 }

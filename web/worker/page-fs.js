@@ -25,6 +25,7 @@ const ENOENT = 44;
 const EINVAL = 28;
 const ENOTEMPTY = 55;
 const EPERM = 63;
+const EROFS = 69;
 
 /**
  * @param {EmscriptenFS} FS
@@ -59,8 +60,9 @@ export function mountFolder(FS, folder, root) {
      */
     setattr(node, attr) {
       if (attr.mode !== undefined) node.mode = attr.mode;
-      if (attr.size !== undefined)
-        folder.resize(pathOf(node), node.file, attr.size);
+      if (attr.size === undefined) return;
+      if (node.file?.isReadOnly) throw new FS.ErrnoError(EROFS);
+      folder.resize(pathOf(node), node.file, attr.size);
     },
 
     /**
@@ -150,6 +152,7 @@ export function mountFolder(FS, folder, root) {
      */
     write(stream, buffer, offset, length, position) {
       const { node } = stream;
+      if (node.file.isReadOnly) throw new FS.ErrnoError(EROFS);
       const bytes = bytesIn(buffer, offset, length);
       node.changedAt = Date.now();
       // A file that was deleted while it is open belongs to nobody.
@@ -157,6 +160,11 @@ export function mountFolder(FS, folder, root) {
         node.file.write(bytes, position);
       else folder.write(pathOf(node), node.file, bytes, position);
       return length;
+    },
+
+    /** @param {FSStream} stream */
+    close(stream) {
+      stream.node.file?.closed();
     },
 
     /**

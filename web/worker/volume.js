@@ -16,6 +16,8 @@ import { PagedFolder } from '../core/paged-folder.js';
 import { Checkpointer } from './checkpointer.js';
 import { features } from './features.js';
 import { Flusher, LIMITS } from './flusher.js';
+import { FrozenFile } from './frozen-file.js';
+import { GivenFile } from './given-file.js';
 import { GZIP } from './gzip.js';
 import { PageStore, StoreError } from './page-store.js';
 import { recover } from './recovery.js';
@@ -241,15 +243,31 @@ export class Volume {
   }
 
   /**
-   * Put bytes under /scratch without taking them through the heap.
+   * A file as it is committed now, to be closed by who asked.
    *
-   * @param {string} name
-   * @param {Uint8Array} bytes
+   * @param {string} path
    */
-  writeScratch(name, bytes) {
-    const file = this.#fileAt(this.scratch, this.#inScratch(name));
-    file.resize(0);
-    file.write(bytes, 0);
+  async frozen(path) {
+    const inside = this.#inside(path);
+    await this.#folder.settled(inside);
+    return frozen(this.#folder.find(inside), path);
+  }
+
+  /** @param {string} name */
+  frozenScratch(name) {
+    return frozen(this.scratchFolder.find(this.#inScratch(name)), name);
+  }
+
+  /**
+   * Put a file under /scratch, to be read only. Its bytes are not copied.
+   *
+   * @param {string} name  Of no file that is there.
+   * @param {Uint8Array | Blob} source
+   */
+  placeScratch(name, source) {
+    const path = this.#inScratch(name);
+    this.scratchFolder.place(path, new GivenFile(source));
+    this.#fileAt(this.scratch, path);
   }
 
   /**
@@ -281,7 +299,7 @@ export class Volume {
    */
   async replaceFile(path, staged) {
     const source = this.scratchFolder.find(this.#inScratch(staged));
-    if (!source)
+    if (!source || source.isReadOnly)
       throw new StoreError('store_unavailable', `${staged} is missing`);
     const inside = this.#inside(path);
     await this.#flusher.replace(() => {
@@ -587,6 +605,15 @@ async function openStore(store, { clock, onProgress, limits }) {
     'store_lost',
     'the browser closes the store again and again',
   );
+}
+
+/**
+ * @param {PagedFile | undefined} file
+ * @param {string} name
+ */
+function frozen(file, name) {
+  if (!file) throw new StoreError('store_unavailable', `${name} is missing`);
+  return new FrozenFile(file.freeze());
 }
 
 /**

@@ -14,6 +14,7 @@ from pyodide_app.storage.adapter import StorageAdapter
 __all__ = [
     "delete_restore_point",
     "export",
+    "export_blob",
     "import_bare",
     "import_database",
     "inspect",
@@ -47,15 +48,41 @@ async def export(call: Call) -> object:
     return Blob(exported)
 
 
+async def export_blob(call: Call) -> object:
+    """Export a file that is nowhere in memory as a whole."""
+    adapter, volume, key = call.handle.adapter, call.host.volume, key_in(call.arguments)
+    keep = call.arguments.truth("keepEncryption", default=False)
+    path = getattr(adapter, "path", None)
+    if adapter.kind != "indexeddb" or path is None:
+        return await export(call)
+    if key is not None or (adapter.cipher is not None and not keep):
+        copy = adapter.scratch_path("export.db")
+        try:
+            await adapter.export_to(copy, key)
+            return Blob(await volume.blob_of(volume.frozen_scratch(copy)))
+        finally:
+            volume.remove_scratch(copy)
+
+    async def work(_: StorageAdapter) -> object:
+        # It keeps the others out only until the file is frozen.
+        return await volume.frozen(path)
+
+    frozen: Any = await adapter.transaction(work)
+    if frozen.size == 0:
+        frozen.close()
+        return await adapter.export_database()
+    return Blob(await volume.blob_of(frozen))
+
+
 @contextlib.contextmanager
 def _staged(call: Call) -> Iterator[str]:
     """Yield the path of the file that the call brought."""
     handle = call.arguments.raw("bytes")
     if not isinstance(handle, Blob):
-        raise InvalidArgumentsError(field="bytes", expected="a byte array")
+        raise InvalidArgumentsError(field="bytes", expected="a byte array or a Blob")
     volume = call.host.volume
     path = f"{volume.scratch}/{new_id()}-upload.db"
-    volume.write_scratch(path, handle.handle)
+    volume.place_scratch(path, handle.handle)
     try:
         yield path
     finally:

@@ -143,3 +143,16 @@ export function sameContent(a, b) {
   }
   return true;
 }
+
+/**
+ * Write a file under /scratch, as SQLite does.
+ *
+ * @param {Volume} volume
+ * @param {string} name
+ * @param {Uint8Array} bytes
+ */
+export function stage({ scratchFolder }, name, bytes) {
+  const file = scratchFolder.find(name) ?? scratchFolder.create(name);
+  file.resize(0);
+  file.write(bytes, 0);
+}

@@ -12,7 +12,7 @@ import assert from 'node:assert/strict';
 
 import { PAGE_SIZE, PagedFile } from '../../../web/core/paged-file.js';
 import { KEPT } from '../../../web/worker/restore-points.js';
-import { contentOf, Machine, sameContent } from './machine.js';
+import { contentOf, Machine, sameContent, stage } from './machine.js';
 import { PowerCutError } from './world.js';
 
 /** @import { Host } from './machine.js' */
@@ -428,7 +428,7 @@ export class VolumeHistory {
     const bytes = new Uint8Array(random.below(30) * PAGE_SIZE).fill(
       1 + random.below(255),
     );
-    volume.writeScratch('staged', bytes);
+    stage(volume, 'staged', bytes);
     this.replacing = path;
     this.log.push(`replace ${path} after ${volume.folder.committedSeq}`);
     const { onCommit } = volume.folder;

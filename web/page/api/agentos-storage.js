@@ -1,6 +1,6 @@
 /** The six tables, typed, on one adapter. */
 
-import { backupBytes } from './backup-bytes.js';
+import { checkedBackup } from './checked-backup.js';
 import {
   Conversations,
   Personas,
@@ -143,13 +143,12 @@ export class AgentOSStorage {
   }
 
   /**
-   * The same as a file to download.
+   * The same as a file to download, which is nowhere in memory as a whole.
    *
    * @param {T.ExportOptions} [options]
    */
-  async exportBlob(options) {
-    const bytes = await this.#db.exportDatabase(options);
-    return new Blob([bytes], { type: 'application/vnd.sqlite3' });
+  exportBlob(options) {
+    return this.#db.exportBlob(options);
   }
 
   /**
@@ -161,7 +160,7 @@ export class AgentOSStorage {
    * @returns {Promise<T.BackupInspection>}
    */
   async inspectBackup(backup, { passphrase, signal } = {}) {
-    const bytes = await backupBytes(backup, signal);
+    const bytes = await checkedBackup(backup, signal);
     const argument = { bytes, passphrase };
     return this.#db.session.call('storage.inspectBackup', argument, { signal });
   }
@@ -177,7 +176,7 @@ export class AgentOSStorage {
   async importDatabase(backup, options = {}) {
     const { mode = 'replace', passphrase, onProgress, signal } = options;
     onProgress?.({ phase: 'read', fraction: 0 });
-    const bytes = await backupBytes(backup, signal);
+    const bytes = await checkedBackup(backup, signal);
     // It goes on when nobody waits any more, so no signal goes along.
     const report = await this.#db.session.call(
       'storage.importDatabase',

@@ -8,7 +8,7 @@ import { AGENTOS_DATABASE } from '../../core/names.js';
 import { currentRelease } from '../current-release.js';
 import { whileEncrypting } from '../preferences.js';
 import { connectToHost } from '../rpc-client.js';
-import { backupBytes } from './backup-bytes.js';
+import { checkedBackup } from './checked-backup.js';
 import { closed, OpenDatabase } from './open-database.js';
 import { PreparedStatement } from './prepared-statement.js';
 import { Transaction } from './transaction.js';
@@ -261,6 +261,19 @@ export class IndexedDbAdapter {
   }
 
   /**
+   * The same as a file to download, which is nowhere in memory as a whole.
+   *
+   * @param {T.ExportOptions} [options]
+   * @returns {Promise<Blob>}
+   */
+  async exportBlob({ signal, ...argument } = {}) {
+    const { session } = this;
+    const file = await session.call('storage.exportBlob', argument, { signal });
+    if (file instanceof Blob) return file;
+    return new Blob([file], { type: 'application/vnd.sqlite3' });
+  }
+
+  /**
    * Become what a SQLite file is. It is checked first; if it is refused, the
    * database is untouched.
    *
@@ -271,7 +284,7 @@ export class IndexedDbAdapter {
    */
   async importDatabase(backup, options = {}) {
     const { trustSchema = false, passphrase, signal } = options;
-    const bytes = await backupBytes(backup, signal);
+    const bytes = await checkedBackup(backup, signal);
     const argument = { bytes, trustSchema, passphrase };
     await this.session.call('db.importDatabase', argument);
   }
