@@ -29,6 +29,21 @@ READ = """async () => {
   return [...rows.map(({ text }) => text), ...Object.values(check)];
 }"""
 
+OUT_AND_IN = """async () => {
+  const { createAgentOSStorage } = await import('/client.js');
+  const storage = await createAgentOSStorage({ dbName: 'each' });
+  const db = storage.getAdapter();
+  const fill = `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT ?)
+    INSERT INTO telemetry (id, event_type, event_data, timestamp)
+    SELECT i, 'filler', json_object('x', hex(randomblob(400))), i FROM n`;
+  await db.run(fill, [4000]);
+  const file = await storage.exportBlob();
+  await db.run('DELETE FROM telemetry');
+  await storage.importDatabase(file);
+  const { n } = await db.get('SELECT count(*) AS n FROM telemetry');
+  return [file.size > 3_000_000, file.type, n];
+}"""
+
 
 def test_what_was_flushed_is_there_in_the_next_tab(each_context, open_app):
     """Write, flush, close the tab; another one reads it, intact."""
@@ -39,6 +54,13 @@ def test_what_was_flushed_is_there_in_the_next_tab(each_context, open_app):
 
     next_tab = open_app(each_context, "/tests/blank.html")
     assert next_tab.evaluate(READ) == ["one", "два", "🚲", "ok"]
+
+
+def test_a_backup_leaves_as_a_blob_and_is_read_as_one(each_context, open_app):
+    """It is longer than what is read of it at a time."""
+    tab = open_app(each_context, "/tests/blank.html")
+
+    assert tab.evaluate(OUT_AND_IN) == [True, "application/vnd.sqlite3", 4000]
 
 
 def test_without_a_network_everything_but_a_model_works(

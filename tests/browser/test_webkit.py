@@ -73,6 +73,7 @@ const storage = await open({ dbName: 'sealed' });
 const event = { type: 'user_message', text: 'under the third oak' };
 await storage.conversations.save('c', 'me', 'p', [event]);
 await storage.importDatabase(await storage.exportDatabase());
+await storage.importDatabase(await storage.exportBlob());
 await storage.encrypt('correct horse');
 await storage.close();
 """
@@ -225,4 +226,4 @@ def test_it_encrypts_and_opens_with_the_passphrase_only(webkit):
 
     assert codes == ["passphrase_required", "wrong_passphrase"]
     assert hits == 1
-    assert points == [True, True]
+    assert points == [True, True, True]
