@@ -15,6 +15,7 @@ from __future__ import annotations  # to name a type of apsw is no use of it
 import contextlib
 import time
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -93,6 +94,10 @@ _SQUARE: Final = (
 
 _SQUARE_LIMIT = 20_000_000
 """Of that product: some hundredths of a second."""
+
+
+_effects_of = lru_cache(maxsize=512)(effects_of)
+"""Texts that differ in a value tell the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +214,11 @@ class Engine:
 
     def run(self, sql: str, parameters: Parameters = None) -> RunResult:
         """Run one statement to its end."""
-        info = self._known.get(sql) or self._learn(sql)
+        info = self._known.get(sql)
+        if info is None:
+            if not parameters and (result := self._run_once(sql)) is not None:
+                return result
+            info = self._learn(sql)
         connection = self._connection
         try:
             bindings = self._bindings(info, sql, parameters)
@@ -647,6 +656,49 @@ class Engine:
             return apsw.SQLITE_DENY
         return apsw.SQLITE_OK
 
+    def _run_once(self, sql: str) -> RunResult | None:
+        """Run a text with its values written out, which may never come again.
+
+        It is compiled once, and remembered by what that tells. None: nothing has
+        run, because it is not one statement without parameters and nothing behind it.
+        """
+        if not isinstance(sql, str) or "\0" in sql:
+            return None
+        info: StatementInfo | None = None
+
+        def trace(cursor: apsw.Cursor, text: str, _bindings: object) -> bool:
+            nonlocal info
+            if len(text) < len(sql) or not cursor.has_vdbe or cursor.bindings_count:
+                return False
+            info = self._describe(cursor)
+            self._bindings(info, sql, None)
+            return True
+
+        connection = self._connection
+        cursor = connection.cursor()
+        cursor.exec_trace = trace
+        try:
+            before = connection.total_changes()
+            for _ in cursor.execute(sql, _no_values(), can_cache=False):
+                pass
+            if info is None:
+                return None
+            self._remember(sql, info)
+            if self._actions:
+                info = self._recompiled(sql, info)
+            changes = 0
+            if not info.writes_rows:
+                self._note(info)
+            elif connection.total_changes() != before:
+                changes = connection.changes()
+                self._note(info)
+            return RunResult(changes, connection.last_insert_rowid() or None)
+        except apsw.ExecTraceAbort:
+            self._actions.clear()
+            return None
+        except Exception as error:
+            raise self._failed(error, sql) from error
+
     def _learn(self, sql: str) -> StatementInfo:
         """Prepare *sql* without running it, and remember what it is."""
         if not isinstance(sql, str):
@@ -662,10 +714,13 @@ class Engine:
         if len(first) < len(sql) and self._prepare(sql[len(first) :])[1]:
             reason = "the text holds more than one statement; use exec()"
             raise SqlError(reason, sql=sql)
+        self._remember(sql, info)
+        return info
+
+    def _remember(self, sql: str, info: StatementInfo) -> None:
         if len(self._known) >= _KNOWN_LIMIT:
             self._known.clear()
         self._known[sql] = info
-        return info
 
     def _prepare(self, sql: str) -> tuple[str, StatementInfo | None]:
         """Return the first statement's text, and what it is if it is not empty."""
@@ -692,7 +747,7 @@ class Engine:
 
     def _describe(self, cursor: apsw.Cursor) -> StatementInfo:
         """Return what the statement is that *cursor* has just prepared."""
-        tables, defines, control = effects_of(self._actions)
+        tables, defines, control = _effects_of(tuple(self._actions))
         self._actions.clear()
         writes = not cursor.is_readonly
         return StatementInfo(
@@ -730,7 +785,7 @@ class Engine:
         It has told of triggers that came meanwhile, or of what FTS5 compiled for
         its own tables.
         """
-        told, _, _ = effects_of(self._actions)
+        told, _, _ = _effects_of(tuple(self._actions))
         self._actions.clear()
         tables = without_shadows(info.tables | told)
         if info.writes and tables != info.tables:
