@@ -16,6 +16,7 @@ import contextlib
 import time
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -266,7 +267,8 @@ class Engine:
             cursor = connection.execute(sql, bindings)
             with contextlib.suppress(apsw.ExecutionCompleteError):
                 names = self._names(cursor.get_description())
-                rows = [dict(zip(names, row, strict=True)) for row in cursor]
+                # Without a step of Python's own for each row.
+                rows = list(map(dict, map(zip, repeat(names), cursor)))
             if self._actions:
                 info = self._recompiled(sql, info)
             if not info.writes_rows or connection.total_changes() != before:
