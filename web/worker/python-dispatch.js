@@ -12,10 +12,17 @@ import { isBlob } from '../core/wire-codec.js';
 /** @import { Dispatch, RpcServer } from './rpc-server.js' */
 /** @import { Volume } from './volume.js' */
 
+/** Flushes in a row with nothing to do, after which others get their turn. */
+const IDLE_FLUSHES = 100;
+
 /** What Python may use of this worker, by the name `bridge`. */
-class Bridge {
+export class Bridge {
   #server;
   #volume;
+
+  /** As the last flush left it. */
+  #durableSeq = -1;
+  #idleFlushes = 0;
 
   /**
    * Python's own, told of the end of each flush.
@@ -41,9 +48,27 @@ class Bridge {
    */
   flush(number, strict) {
     this.#volume.flush(strict).then(
-      (durableSeq) => this.onFlushed(number, durableSeq),
+      (durableSeq) => this.#flushed(number, durableSeq),
       (error) => this.onFlushed(number, 0, error),
     );
+  }
+
+  /**
+   * Who flushes on end what is durable would never let go of this turn.
+   *
+   * @param {number} number
+   * @param {number} durableSeq
+   */
+  #flushed(number, durableSeq) {
+    const isIdle = durableSeq === this.#durableSeq;
+    this.#durableSeq = durableSeq;
+    this.#idleFlushes = isIdle ? this.#idleFlushes + 1 : 0;
+    if (this.#idleFlushes < IDLE_FLUSHES) {
+      this.onFlushed(number, durableSeq);
+      return;
+    }
+    this.#idleFlushes = 0;
+    setTimeout(() => this.onFlushed(number, durableSeq));
   }
 
   get tabCount() {
