@@ -9,7 +9,7 @@ several processes counts once.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,9 @@ __all__ = ["Chromium", "Memory", "OpenSide", "Side", "launch"]
 # The same for all sides: without it, garbage would be measured as memory.
 _COLLECT = "--js-flags=--expose-gc"
 
-_OPEN = """async ([module, name]) => {
+_OPEN = """async ([module, options]) => {
   const { createSide } = await import(module);
-  globalThis.side = await createSide(name);
+  globalThis.side = await createSide(options);
 }"""
 
 # After a collection, for memory to go back to the system.
@@ -39,10 +39,12 @@ class Side:
     Attributes:
         name: Short; ``ours`` or the name of a peer.
         module: Address of the module that makes it in a page.
+        options: What that module is given.
     """
 
     name: str
     module: str
+    options: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def is_ours(self) -> bool:
@@ -109,7 +111,7 @@ class Chromium:
         page.on("crash", lambda _: say("the page has crashed"))
         try:
             page.goto(f"{self._url}/bench/sides/blank.html")
-            page.evaluate(_OPEN, [side.module, side.name])
+            page.evaluate(_OPEN, [side.module, dict(side.options)])
             yield OpenSide(page)
         finally:
             page.close()

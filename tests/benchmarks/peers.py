@@ -1,131 +1,158 @@
-"""The systems compared with, installed and bundled as a browser loads them.
+"""The systems compared with: what each is, how it is opened, what it promises.
 
-They live in a folder of their own below ``build/``, from a lock file of their
-own, so that whoever only builds the app installs none of them.
+Each runs as its authors mean it to be used, at the weakest durability that still
+survives the death of the tab, and at the strict one where it has that too. Where
+a setting makes one faster without weakening that, it gets it.
 """
 
-import hashlib
-import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from tools.commands import digest_of, is_stamped, run, stamp
-from tools.project import BUILD, BuildError
+__all__ = ["DEFAULT_PEERS", "PEERS", "Mode", "Peer"]
 
-__all__ = ["BUNDLES", "PEERS", "Peer", "set_up_peers"]
 
-_SOURCE = Path(__file__).parent / "peers"
-_FOLDER = BUILD / "peers"
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """One way to open a system.
 
-BUNDLES = _FOLDER / "bundles"
-"""A folder to serve: ``<name>/adapter.js`` and its engine beside it."""
+    Attributes:
+        promise: One of `results.PROMISES`.
+        options: For `open` of its engine.
+    """
 
-# Of the original's files that end up in the bundle, as version 0.6.8 has them.
-_UNMODIFIED = {
-    "dist/adapters/indexedDbAdapter.js": (
-        "e19691e3104bdb4885e9ff57d3ed2a34fe9c20f6fff62dfe4a4a95f3ec407888"
-    ),
-    "dist/shared/parameterUtils.js": (
-        "81439803a4ba1210bdc7689fe88d5f8e1c2782563b2ab45fd089a9d2cb9c39f5"
-    ),
-}
+    promise: str
+    options: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """One of them on one version of its engine.
+    """One of them on one kind of storage.
 
     Attributes:
         name: As given to ``--peers``.
-        title: For tables.
-        engine: Its folder in ``node_modules``.
-        wasm: The engine's file that its JavaScript asks for.
-        esbuild: More arguments for the bundle.
-        entry: What is bundled.
+        title: For tables, with versions.
+        storage: ``IndexedDB``, ``OPFS`` or ``memory``.
+        bundle: Folder of `bundles.BUNDLES` with its engine.
+        modes: The relaxed one first.
+        in_page: It runs in a page, not in a dedicated worker.
+        is_sqlite: It takes part in what only SQLite runs.
     """
 
     name: str
     title: str
-    engine: str
-    wasm: str
-    esbuild: Sequence[str] = ()
-    entry: str = "original.js"
+    storage: str
+    bundle: str
+    modes: Sequence[Mode]
+    in_page: bool = False
+    is_sqlite: bool = True
+
+    @property
+    def is_durable(self) -> bool:
+        """False for what is gone with its tab."""
+        return self.storage != "memory"
 
 
-PEERS = {
-    peer.name: peer
-    for peer in (
-        Peer(
-            "original",
-            "@framers/sql-storage-adapter 0.6.8, sql.js 1.16.0",
-            "sql.js",
-            "sql-wasm-browser.wasm",
-        ),
-        Peer(
-            "original-1.13",
-            "@framers/sql-storage-adapter 0.6.8, sql.js 1.13.0",
-            "sql.js-1.13",
-            "sql-wasm.wasm",
-            (
-                "--alias:sql.js=sql.js-1.13",
-                *(f"--alias:{name}=./nothing.js" for name in ("fs", "path", "crypto")),
-            ),
-        ),
+_WA_SQLITE = "@journeyapps/wa-sqlite 2.0.6"
+
+
+def _wa_sqlite(
+    name: str,
+    storage: str,
+    file_system: str,
+    build: str,
+    modes: Mapping[str, str],
+    pragmas: str = "",
+) -> Peer:
+    """Return wa-sqlite on *file_system*; *modes* are promises by `synchronous`."""
+    options = {"fileSystem": file_system, "build": build, "pragmas": pragmas}
+    return Peer(
+        name,
+        f"{_WA_SQLITE}, {file_system} ({build})",
+        storage,
+        "wa-sqlite-2",
+        [
+            Mode(promise, {**options, "synchronous": synchronous})
+            for synchronous, promise in modes.items()
+        ],
     )
-}
-"""``npm install`` gives the first today; the second is what the package was
-written with, and is faster at some things."""
 
-_WA_SQLITE = Peer(
-    "wa-sqlite",
-    "wa-sqlite 1.0.0, IDBBatchAtomicVFS",
-    "wa-sqlite",
-    "wa-sqlite-async.wasm",
-    entry="wa-sqlite.js",
+
+_ALL = (
+    Peer(
+        "original",
+        "@framers/sql-storage-adapter 0.6.8, sql.js 1.16.0",
+        "IndexedDB",
+        "original",
+        [Mode("stored")],
+        in_page=True,
+    ),
+    Peer(
+        "original-1.13",
+        "@framers/sql-storage-adapter 0.6.8, sql.js 1.13.0",
+        "IndexedDB",
+        "original-1.13",
+        [Mode("stored")],
+        in_page=True,
+    ),
+    Peer(
+        "wa-idb-1",
+        "wa-sqlite 1.0.0, IDBBatchAtomicVFS (asyncify)",
+        "IndexedDB",
+        "wa-sqlite",
+        [
+            Mode("commit", {"durability": "default", "synchronous": "FULL"}),
+            Mode("strict", {"durability": "strict", "synchronous": "FULL"}),
+        ],
+    ),
+    _wa_sqlite(
+        "wa-idb",
+        "IndexedDB",
+        "IDBBatchAtomicVFS",
+        "jspi",
+        {"NORMAL": "accepted", "FULL": "strict"},
+    ),
+    _wa_sqlite(
+        "wa-mirror", "IndexedDB", "IDBMirrorVFS", "jspi", {"FULL": "commit"}
+    ),
+    _wa_sqlite(
+        "wa-ahp", "OPFS", "AccessHandlePoolVFS", "sync", {"NORMAL": "strict"}
+    ),
+    _wa_sqlite("wa-coop", "OPFS", "OPFSCoopSyncVFS", "sync", {"NORMAL": "strict"}),
+    _wa_sqlite(
+        "wa-wal",
+        "OPFS",
+        "OPFSWriteAheadVFS",
+        "sync",
+        {"NORMAL": "commit", "FULL": "strict"},
+    ),
+    Peer(
+        "sahpool",
+        "@sqlite.org/sqlite-wasm 3.54.1, opfs-sahpool",
+        "OPFS",
+        "sqlite-wasm",
+        [Mode("strict", {"synchronous": "NORMAL"})],
+    ),
+    Peer(
+        "pglite",
+        "@electric-sql/pglite 0.5.17, idb://",
+        "IndexedDB",
+        "pglite",
+        [Mode("stored", {"relaxed": False})],
+        is_sqlite=False,
+    ),
+    Peer(
+        "pglite-relaxed",
+        "@electric-sql/pglite 0.5.17, idb://, relaxedDurability",
+        "IndexedDB",
+        "pglite",
+        [Mode("batched", {"relaxed": True})],
+        is_sqlite=False,
+    ),
+    Peer("sql.js", "sql.js 1.16.0", "memory", "sql.js", [Mode("lost")]),
 )
 
+PEERS = {peer.name: peer for peer in _ALL}
+"""By name. ``npm install`` gives the first of the original today; 1.13 is what the
+package was written with, and is faster at some things."""
 
-def set_up_peers() -> None:
-    """Install all of them, and bundle them into `BUNDLES`.
-
-    Raises:
-        BuildError: npm failed, or the original's code is not what was released.
-    """
-    sources = sorted(path for path in _SOURCE.iterdir() if path.is_file())
-    mark = _FOLDER / "peers.stamp"
-    digest = digest_of([*sources, Path(__file__).resolve()])
-    if is_stamped(mark, digest):
-        return
-    _install(sources)
-    for peer in (*PEERS.values(), _WA_SQLITE):
-        _bundle(peer)
-    stamp(mark, digest)
-
-
-def _install(sources: Sequence[Path]) -> None:
-    npm = shutil.which("npm")
-    if npm is None:
-        msg = "npm is not on the PATH; it comes with Node, https://nodejs.org"
-        raise BuildError(msg)
-    _FOLDER.mkdir(parents=True, exist_ok=True)
-    for source in sources:
-        shutil.copyfile(source, _FOLDER / source.name)
-    run([npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=_FOLDER)
-    package = _FOLDER / "node_modules" / "@framers" / "sql-storage-adapter"
-    for name, expected in _UNMODIFIED.items():
-        found = hashlib.sha256((package / name).read_bytes()).hexdigest()
-        if found != expected:
-            msg = f"{name} of the original is not the released file: {found}"
-            raise BuildError(msg)
-
-
-def _bundle(peer: Peer) -> None:
-    target = BUNDLES / peer.name
-    target.mkdir(parents=True, exist_ok=True)
-    esbuild = _FOLDER / "node_modules" / ".bin" / "esbuild"
-    options = ["--bundle", "--format=esm", "--platform=browser", "--log-level=warning"]
-    out = f"--outfile={target / 'adapter.js'}"
-    run([esbuild, peer.entry, *options, *peer.esbuild, out], cwd=_FOLDER)
-    wasm = _FOLDER / "node_modules" / peer.engine / "dist" / peer.wasm
-    shutil.copyfile(wasm, target / peer.wasm)
+DEFAULT_PEERS = [name for name in PEERS if name != "original-1.13"]

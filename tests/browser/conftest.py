@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect
 
-from tests.benchmarks.peers import BUNDLES, set_up_peers
+from tests.benchmarks.bundles import BUNDLES, set_up_peers
 from tests.browser.faults import Faults
 from tests.browser.peer_report import Row, peers_page
 from tests.browser.profile import PersistentProfile

@@ -7,14 +7,18 @@
 import { bootPyodide, mountVolume } from '/worker/pyodide-host.js';
 import { createPythonDispatch } from '/worker/python-dispatch.js';
 import { Volume } from '/worker/volume.js';
+import { answerFromWorker } from './worker-side.js';
 import { countWrittenBytes, writtenBytes } from './written-bytes.js';
 
 countWrittenBytes();
 
+const SOURCES = '/bench/tests/benchmarks/sides/';
+const MODULES = ['workloads.py', 'statements.py'];
+
 const text = async (path) => (await fetch(path)).text();
 const sources = Promise.all([
-  text('/bench/sides/workloads.py'),
   text('/bench/data/workload.json'),
+  ...MODULES.map((name) => text(`/bench/sides/${name}`)),
 ]);
 
 let volume = null;
@@ -32,25 +36,36 @@ const boot = async () => {
 };
 
 const load = async () => {
-  const [source, workload] = await sources;
-  const names = pyodide.toPy({ __name__: 'workloads' });
-  pyodide.runPython(source, { globals: names, filename: 'workloads.py' });
-  side = names.get('Side')(workload);
+  const [workload, ...modules] = await sources;
+  pyodide.FS.mkdirTree(SOURCES);
+  for (const [at, name] of MODULES.entries()) {
+    pyodide.FS.writeFile(SOURCES + name, modules[at]);
+  }
+  pyodide.runPython('import sys; sys.path.append("/bench")');
+  const workloads = pyodide.pyimport('tests.benchmarks.sides.workloads');
+  side = workloads.Side(workload);
+  workloads.destroy();
 };
 
-const start = async (database, durability) => {
+const mount = async (database) => {
   [volume] = await Promise.all([openVolume(database), boot()]);
   mountVolume(pyodide, volume);
   await createPythonDispatch(pyodide, volume, {});
   if (!side) await load();
+};
+
+const start = async (database, durability) => {
+  await mount(database);
   await inPython('open', { durability });
 };
 
 const inPython = async (method, args) =>
   JSON.parse(await side.call(method, JSON.stringify(args)));
 
-const withRows = async (method, args) =>
-  inPython(method, { ...args, rows: await text('/bench/data/rows.json') });
+const withFile = (name, method, field) => async (args) => {
+  const data = await text(`/bench/data/${name}`);
+  return inPython(method, { ...args, [field]: data });
+};
 
 const methods = {
   /**
@@ -71,14 +86,21 @@ const methods = {
     return { ms: performance.now() - began };
   },
 
+  async startEmpty({ database, durability }) {
+    await mount(database);
+    return inPython('open_empty', { durability });
+  },
+
   async update(args) {
     const before = writtenBytes();
     const { ms } = await inPython('update', args);
     return { ms, bytes: (writtenBytes() - before) / args.count };
   },
 
-  insert: () => withRows('insert', {}),
-  conversations: (args) => withRows('conversations', args),
+  insert: withFile('rows.json', 'insert', 'rows'),
+  conversations: withFile('rows.json', 'conversations', 'rows'),
+  sixteen: withFile('sixteen.json', 'sixteen', 'tests'),
+  roundTrips: withFile('round-trips.json', 'round_trips', 'trips'),
 
   async collect() {
     await inPython('collect', {});
@@ -93,11 +115,6 @@ const methods = {
   },
 };
 
-globalThis.onmessage = async ({ data: { method, args } }) => {
-  try {
-    const call = methods[method] ?? ((given) => inPython(method, given));
-    globalThis.postMessage({ result: await call(args) });
-  } catch (error) {
-    globalThis.postMessage({ error: String(error.stack ?? error) });
-  }
-};
+answerFromWorker((method, args) =>
+  methods[method] ? methods[method](args) : inPython(method, args),
+);

@@ -12,6 +12,7 @@ from typing import Any
 from pyodide_app.storage import create_agentos_storage
 from pyodide_app.storage.adapter import Durability, StorageAdapter
 from pyodide_app.storage.adapters.indexeddb import IndexedDbAdapter
+from tests.benchmarks.sides.statements import run_round_trips, run_sixteen
 
 __all__ = ["Side"]
 
@@ -42,6 +43,12 @@ class Side:
             await adapter.exec(self._workload["schema"])
         await adapter.all(self._workload["first"])
         self._adapter = adapter
+
+    async def open_empty(self, durability: Durability) -> None:
+        """Open a database with nothing in it."""
+        await self.close()
+        self._adapter = IndexedDbAdapter("bench", durability=durability)
+        await self._adapter.open()
 
     async def fill(self, bytes: int) -> dict[str, Any]:
         """Grow to at least *bytes*, all of it durable."""
@@ -108,6 +115,14 @@ class Side:
             if await adapter.get(sql, [key]):
                 found += 1
         return {"ms": (perf_counter() - began) * 1000, "found": found}
+
+    async def sixteen(self, tests: str, only: int) -> list[dict[str, Any]]:
+        """Run the 16 tests, see `run_sixteen`."""
+        return await run_sixteen(self._open, tests, only)
+
+    async def round_trips(self, trips: str, count: int) -> dict[str, list[float]]:
+        """Run the 12 round trips, see `run_round_trips`."""
+        return await run_round_trips(self._open, trips, count)
 
     async def conversations(
         self, rows: str, conversations: int, appends: int

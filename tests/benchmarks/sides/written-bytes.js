@@ -1,6 +1,7 @@
 /**
- * The bytes that a document or worker hands to IndexedDB, counted at its door,
- * in the same way for both sides: what `add` and `put` are given.
+ * The bytes that a document or worker hands to IndexedDB and to OPFS, counted at
+ * their doors, in the same way for all sides: what `add` and `put` are given, and
+ * what `write` of a synchronous access handle is.
  */
 
 let total = 0;
@@ -15,6 +16,14 @@ export function countWrittenBytes() {
       return original.call(this, value, ...key);
     };
   }
+  const handle = globalThis.FileSystemSyncAccessHandle?.prototype;
+  if (!handle) return;
+  const { write } = handle;
+  handle.write = function (...given) {
+    const written = write.apply(this, given);
+    total += written;
+    return written;
+  };
 }
 
 /** Since counting began. */

@@ -1,30 +1,24 @@
-/**
- * The original's side, in a page, as its users run it.
- *
- * Its `run` promises nothing durable, and it has no public way to ask for it; the
- * timer would save within five seconds. The fairest reading of "made durable" is
- * to call its own save path and to wait for it: `saveToIndexedDb`, which the timer
- * calls too. The timer is off, so that it never works at the same time.
- */
+/** What the benchmark asks of a peer, over the few calls that engines have. */
 
+import { runSixteen } from './sixteen.js';
+import { runRoundTrips } from './round-trips.js';
 import { countWrittenBytes, writtenBytes } from './written-bytes.js';
 
-/** @param {string} peer  Name of the bundle. */
-export async function createSide(peer) {
+/** @param {{ name: string, bundle: string, options: object }} peer */
+export async function peerMethods({ name, bundle, options }) {
   countWrittenBytes();
-  const from = `/bench/peers/${peer}/`;
   const workload = await (await fetch('/bench/data/workload.json')).json();
-  let adapter = null;
+  const load = () => import(`/bench/peers/${bundle}/engine.js`);
+  let engine = null;
 
-  const open = async (database) => {
-    const { IndexedDbAdapter } = await import(`${from}adapter.js`);
-    const opened = new IndexedDbAdapter({
-      dbName: `${peer}-${database}`,
-      autoSave: false,
-      sqlJsConfig: { locateFile: (name) => from + name },
-    });
-    await opened.open();
-    return opened;
+  const open = async (database) =>
+    (await load()).open({ database: `${name}-${database}`, ...options });
+
+  const inTransaction = async (work) => {
+    if (engine.transaction) return engine.transaction(work);
+    await engine.exec('BEGIN');
+    await work(engine);
+    await engine.exec('COMMIT');
   };
 
   const methods = {
@@ -32,27 +26,33 @@ export async function createSide(peer) {
     async start({ database, warm }) {
       if (warm) await (await open(`${database}-warm`)).close();
       const began = performance.now();
-      adapter = await open(database);
-      const isNew = !(await adapter.get(
+      engine = await open(database);
+      const isNew = !(await engine.get(
         "SELECT 1 FROM sqlite_schema WHERE name = 'conversation_events'",
       ));
-      if (isNew) await adapter.exec(workload.schema);
-      await adapter.all(workload.first);
+      if (isNew) await engine.exec(workload.schema);
+      await engine.all(workload.first);
       return { ms: performance.now() - began };
+    },
+
+    /** Open an empty database. */
+    async startEmpty({ database }) {
+      engine = await open(database);
+      return null;
     },
 
     /** Grow to at least `bytes`. */
     async fill({ bytes }) {
-      while ((await adapter.get(workload.size)).size < bytes) {
-        await adapter.run(workload.fill, [workload.text]);
+      while ((await engine.get(workload.size)).size < bytes) {
+        await engine.run(workload.fill, [workload.text]);
       }
-      await adapter.saveToIndexedDb();
+      await engine.makeDurable();
       return methods.describe();
     },
 
     async describe() {
-      const { size } = await adapter.get(workload.size);
-      const { rows } = await adapter.get(workload.rows);
+      const { size } = await engine.get(workload.size);
+      const { rows } = await engine.get(workload.rows);
       return { size, rows };
     },
 
@@ -62,7 +62,7 @@ export async function createSide(peer) {
      */
     async update({ count, turn, batch }) {
       const { data, places } = workload;
-      const { rows } = await adapter.get(workload.rows);
+      const { rows } = await engine.get(workload.rows);
       const before = writtenBytes();
       const times = [];
       let began = performance.now();
@@ -70,8 +70,8 @@ export async function createSide(peer) {
         const text = data[(7 * turn + i) % data.length];
         const place = places[(100 * turn + i) % places.length];
         const key = 1 + Math.floor(place * rows);
-        await adapter.run(workload.update, [text, key]);
-        await adapter.saveToIndexedDb();
+        await engine.run(workload.update, [text, key]);
+        await engine.makeDurable();
         if ((i + 1) % batch === 0) {
           const ended = performance.now();
           times.push((ended - began) / batch);
@@ -85,11 +85,11 @@ export async function createSide(peer) {
     async insert() {
       const rows = await (await fetch('/bench/data/rows.json')).json();
       const began = performance.now();
-      await adapter.transaction(async (transaction) => {
+      await inTransaction(async (transaction) => {
         for (const row of rows) await transaction.run(workload.insert, row);
       });
       const committed = performance.now();
-      await adapter.saveToIndexedDb();
+      await engine.makeDurable();
       return {
         ms: committed - began,
         durableMs: performance.now() - began,
@@ -100,32 +100,25 @@ export async function createSide(peer) {
       const began = performance.now();
       let found = 0;
       for (const key of workload.keys) {
-        if (await adapter.get(workload.select, [key])) found++;
+        if (await engine.get(workload.select, [key])) found++;
       }
       return { ms: performance.now() - began, found };
     },
+
+    sixteen: ({ only }) => runSixteen(engine, only),
+
+    roundTrips: (args) => runRoundTrips(engine, args),
 
     async collect() {
       globalThis.gc?.();
       return null;
     },
 
-    /**
-     * Its promises resolve before the last transaction is complete; if the page
-     * goes then, what was saved is lost. A read comes after that transaction.
-     */
     async close() {
-      const { idb, storeName } = adapter;
-      const reading = idb.transaction(storeName).objectStore(storeName);
-      const all = reading.count();
-      await new Promise((resolve, reject) => {
-        all.onsuccess = resolve;
-        all.onerror = reject;
-      });
-      await adapter.close();
+      await engine.close();
       return null;
     },
   };
 
-  return (method, args) => methods[method](args);
+  return methods;
 }

@@ -1,0 +1,52 @@
+"""Our side of what every peer runs too: the 16 tests and the 12 round trips."""
+
+import json
+from time import perf_counter
+from typing import Any
+
+from pyodide_app.storage.adapter import StorageAdapter
+
+__all__ = ["run_round_trips", "run_sixteen"]
+
+
+async def run_sixteen(
+    adapter: StorageAdapter, tests: str, only: int
+) -> list[dict[str, Any]]:
+    """Run the first *only* of *tests*; return the time of each, and what it left.
+
+    Each ends when all of it is durable.
+    """
+    answers = []
+    for test in json.loads(tests)[:only]:
+        began = perf_counter()
+        for statement in test["statements"]:
+            await adapter.run(statement)
+        if test["script"]:
+            await adapter.exec(test["script"])
+        await adapter.flush()
+        ended = perf_counter()
+        found = [
+            [value or 0 for value in (await adapter.get(check) or {}).values()]
+            for check in test["checks"]
+        ]
+        answers.append({"ms": (ended - began) * 1000, "found": found})
+    return answers
+
+
+async def run_round_trips(
+    adapter: StorageAdapter, trips: str, count: int
+) -> dict[str, list[float]]:
+    """Run each statement *count* times, each awaited; return the times of each."""
+    given = json.loads(trips)
+    await adapter.exec(given["schema"])
+    times = {}
+    for group in given["groups"]:
+        each, sql = [], group["sql"]
+        call = adapter.run if group["writes"] else adapter.all
+        for number in range(1, count + 1):
+            values = [number if p is None else p for p in group["parameters"]]
+            began = perf_counter()
+            await call(sql, values)
+            each.append((perf_counter() - began) * 1000)
+        times[group["title"]] = each
+    return times
