@@ -1,98 +1,121 @@
-"""Measure our storage against the original TypeScript adapter, in one browser.
+"""Measure our storage against its peers, in one browser.
 
     python3 build.py bench
-    python3 build.py bench --sizes 10 --runs 2 --peers ""
-    python3 build.py bench --only-start
+    python3 build.py bench --only suite --peers wa-mirror,wa-wal --runs 3
+    python3 build.py bench --only start
+    python3 build.py bench --smoke
 
-Both do the same work on the same rows, in turns, in pages of one headless Chromium
-on an empty profile: the original in a page, as its users run it, ours in Python in
-the host's worker. Only ratios are meant to be read: the machine is what it is.
+All do the same work on the same rows, in turns, in pages of one headless Chromium
+on an empty profile: the original in a page, as its users run it, the other peers in
+a dedicated worker each, ours in Python in the host's worker. What each has written
+is checked. Only ratios are meant to be read: the machine is what it is.
 """
 
 import argparse
 import os
 import platform
 import sys
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
 from playwright.sync_api import sync_playwright
 
-from tests.benchmarks.chromium import Chromium, Side
-from tests.benchmarks.page import performance_page, with_start
-from tests.benchmarks.peers import BUNDLES, PEERS, set_up_peers
+from tests.benchmarks.bundles import set_up_peers
+from tests.benchmarks.cells import missed
+from tests.benchmarks.chromium import Chromium
+from tests.benchmarks.page import write_page, write_start
+from tests.benchmarks.parts.conversations import measure_conversations
+from tests.benchmarks.parts.from_page import measure_from_page, measure_transfers
+from tests.benchmarks.parts.inserts import measure_inserts
+from tests.benchmarks.parts.native import measure_native
+from tests.benchmarks.parts.search import measure_search
+from tests.benchmarks.parts.sizes import measure_sizes
+from tests.benchmarks.parts.statements import measure_statements
+from tests.benchmarks.parts.tabs import measure_tabs
+from tests.benchmarks.peers import DEFAULT_PEERS, PEERS
+from tests.benchmarks.plan import Plan, WrongResultError
 from tests.benchmarks.render import as_json, as_text
-from tests.benchmarks.report import HEADERS, compared, flatness, missed, own
-from tests.benchmarks.results import PROMISES, Results
-from tests.benchmarks.runs import Plan, measure
-from tests.benchmarks.start import START_HEADERS, measure_start, started
-from tests.benchmarks.workload import write_workload
+from tests.benchmarks.results import Results
+from tests.benchmarks.sections import sections
+from tests.benchmarks.serving import measured_chromium
+from tests.benchmarks.sixteen import sixteen_tests
+from tests.benchmarks.start import measure_start
 from tools.commands import say
-from tools.project import DIST, MODULES, ROOT, BuildError
-from tools.server import AppServer
+from tools.project import BuildError
 
-_SIDES = Path(__file__).parent / "sides"
-_PAGE = ROOT / "docs" / "performance.md"
+_START = "start"
+
+# In this order: the browser writes more slowly the more it has stored.
+_PARTS: Mapping[str, Callable[[Chromium, Plan, Results], None]] = {
+    "suite": measure_statements,
+    "inserts": measure_inserts,
+    "page": measure_from_page,
+    "tabs": measure_tabs,
+    "conversations": measure_conversations,
+    "search": measure_search,
+    "transfers": measure_transfers,
+    "sizes": measure_sizes,
+}
+
+_SMOKE_SCALE = 0.02
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, and return 1 if a target was missed."""
     options = _parser().parse_args(arguments)
-    if options.only_start:
-        options.peers, options.sizes = [], []
+    if options.smoke:
+        options.runs, options.start_runs, options.sizes = 1, 1, [1]
     try:
         if options.peers:
             set_up_peers()
-    except BuildError as error:
+        results, about = _run(options)
+    except (BuildError, WrongResultError) as error:
         say(f"bench: {error}")
         return 1
-    results, about = _run(options)
-    lines = _print(results, options)
+    found = _print(results, options)
     say(f"Median load of the machine: {about['load']}; this alone makes about 1.5.")
     if options.json:
         options.json.write_text(as_json(results, about), "utf-8")
-    if options.write_docs:
-        _PAGE.parent.mkdir(exist_ok=True)
-        if options.only_start:
-            page = with_start(_PAGE.read_text("utf-8"), results, about)
-        else:
-            page = performance_page(results, about, options.peers, options.sizes)
-        _PAGE.write_text(page, "utf-8")
-    return 1 if lines else 0
+    if options.write_docs and options.only == [_START]:
+        write_start(results, about)
+    elif options.write_docs:
+        write_page(results, about, options.peers, options.sizes)
+    return 1 if found and not options.smoke else 0
 
 
 def _run(options: argparse.Namespace) -> tuple[Results, dict[str, object]]:
-    sides = [
-        Side("ours", "/bench/sides/ours.js"),
-        *(Side(name, "/bench/sides/original.js") for name in options.peers),
-    ]
     loads = [os.getloadavg()[0]]
 
     def step(line: str) -> None:
         loads.append(os.getloadavg()[0])
         say(f"  {line}")
 
-    plan = Plan(sides, options.sizes, options.runs, say=step)
-    with tempfile.TemporaryDirectory(prefix="pyodide-app-bench-") as scratch:
-        data, profile = Path(scratch, "data"), Path(scratch, "profile")
-        data.mkdir()
-        write_workload(data)
-        extra = {
-            "/bench/sides/": _SIDES,
-            "/bench/peers/": BUNDLES,
-            "/bench/data/": data,
-        }
-        with (
-            AppServer(DIST, extra=extra, beneath=MODULES) as server,
-            sync_playwright() as playwright,
-            Chromium(playwright, profile, server.url) as chromium,
-        ):
-            say(f"measuring in Chromium {chromium.version}, {plan.runs} runs")
-            results = Results() if options.only_start else measure(chromium, plan)
-            version = chromium.version
+    scale = _SMOKE_SCALE if options.smoke else 1
+    plan = Plan(
+        [PEERS[name] for name in options.peers],
+        options.sizes,
+        options.runs,
+        sixteen_tests(scale),
+        scale,
+        say=step,
+    )
+    results = Results()
+    with (
+        sync_playwright() as playwright,
+        measured_chromium(playwright, plan.tests) as chromium,
+    ):
+        version = chromium.version
+        say(f"measuring in Chromium {version}, {plan.runs} runs")
+        for name, measure in _PARTS.items():
+            if name in options.only:
+                say(name)
+                measure(chromium, plan, results)
+    if "suite" in options.only:
+        measure_native(plan, results)
+    if _START in options.only:
+        say(_START)
         with sync_playwright() as playwright:
             measure_start(playwright, options.start_runs, results, step)
     return results, {
@@ -107,47 +130,29 @@ def _run(options: argparse.Namespace) -> tuple[Results, dict[str, object]]:
 
 def _print(results: Results, options: argparse.Namespace) -> list[str]:
     """Print every table; return the names of the targets that were missed."""
-    start = list(started(results))
-    say("\nStart, files kept by a service worker\n")
-    say(as_text(START_HEADERS, start))
-    found = missed(start)
-    if options.only_start:
-        say(f"\n{_verdict(found)}")
-        return found
-    for peer in options.peers or ["original"]:
-        lines = list(compared(results, peer, options.sizes))
-        title = f"Against {PEERS[peer].title}" if options.peers else "Without a peer"
-        say(f"\n{title}\n")
-        say(as_text(HEADERS, lines))
-        found += missed(lines)
-    flat = list(flatness(results, options.sizes))
-    if flat:
-        say("")
-        say(as_text(("cost and size", "ours", "target"), flat))
-        found += missed(flat)
-    say("\nOurs alone\n")
-    say(as_text(("what", "MB", "ours", "class"), list(own(results))))
+    found: list[str] = []
+    for section in sections(results, options.peers, options.sizes):
+        say(f"\n{section.title}\n")
+        say(as_text(section.headers, section.lines))
+        found += missed(section.lines)
     say("\nEach number: the median of the runs (lowest … highest).")
-    say("Class: what holds when the awaited call has returned.")
-    for name, words in PROMISES.items():
-        say(f"  {name:8} {words}")
-    say(f"\n{_verdict(found)}")
+    if found:
+        say(f"\nMissed: {'; '.join(dict.fromkeys(found))}.")
+    else:
+        say("\nEvery target that was measured was met.")
     return found
 
 
-def _verdict(found: Sequence[str]) -> str:
-    if not found:
-        return "Every target that was measured was met."
-    return f"Missed: {'; '.join(dict.fromkeys(found))}."
+def _some_of(names: Sequence[str]) -> Callable[[str], list[str]]:
+    def chosen(text: str) -> list[str]:
+        found = [name for name in text.split(",") if name]
+        for name in found:
+            if name not in names:
+                msg = f"{name!r} is none of {', '.join(names)}"
+                raise argparse.ArgumentTypeError(msg)
+        return found
 
-
-def _names(text: str) -> list[str]:
-    names = [name for name in text.split(",") if name]
-    for name in names:
-        if name not in PEERS:
-            msg = f"{name!r} is none of {', '.join(PEERS)}"
-            raise argparse.ArgumentTypeError(msg)
-    return names
+    return chosen
 
 
 def _sizes(text: str) -> list[int]:
@@ -160,30 +165,37 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parts = [*_PARTS, _START]
     parser.add_argument(
         "--peers",
-        type=_names,
-        default=["original"],
+        type=_some_of(list(PEERS)),
+        default=DEFAULT_PEERS,
         help=f"comma-separated, of {', '.join(PEERS)}; empty for ours alone",
+    )
+    parser.add_argument(
+        "--only",
+        type=_some_of(parts),
+        default=parts,
+        help=f"comma-separated, of {', '.join(parts)}; all by default",
     )
     parser.add_argument(
         "--sizes",
         type=_sizes,
-        default=[10, 100, 500],
+        default=[1, 10, 100, 500],
         help="of the databases, in megabytes",
     )
-    parser.add_argument("--runs", type=int, default=5, help="of everything")
+    parser.add_argument("--runs", type=int, default=7, help="of everything")
     parser.add_argument("--start-runs", type=int, default=7, help="of starting")
     parser.add_argument(
-        "--only-start",
+        "--smoke",
         action="store_true",
-        help="measure nothing but how long Python takes to start",
+        help="run everything once at a tiny size: that it works, not how fast",
     )
     parser.add_argument("--json", type=Path, help="write every number to this file")
     parser.add_argument(
         "--write-docs",
         action="store_true",
-        help="write docs/performance.md from this run",
+        help="write docs/performance.md and its plot from this run",
     )
     return parser
 

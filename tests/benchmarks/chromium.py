@@ -15,6 +15,11 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, Page, Playwright
 
+from tests.benchmarks.process_memory import (
+    forget_peak,
+    peak_resident_size,
+    proportional_set_size,
+)
 from tools.browsers import CHROMIUM_ARGS, find_chromium
 from tools.commands import say
 
@@ -46,11 +51,6 @@ class Side:
     module: str
     options: Mapping[str, object] = field(default_factory=dict)
 
-    @property
-    def is_ours(self) -> bool:
-        """True for the system that this project is."""
-        return self.name == "ours"
-
 
 @dataclass(frozen=True, slots=True)
 class Memory:
@@ -68,13 +68,31 @@ class Memory:
 class OpenSide:
     """A side in a page of its own."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, name: str) -> None:
         self._page = page
+        self.name = name
 
     def call(self, method: str, **arguments: object) -> Any:
         """Return what *method* of the side answers."""
         script = "([method, args]) => side(method, args)"
         return self._page.evaluate(script, [method, arguments])
+
+    def begin(self, method: str, **arguments: object) -> None:
+        """Let the side begin *method*, and do not wait for its answer."""
+        script = """([method, args]) => {
+          globalThis.begun = side(method, args).then(
+            (result) => ({ result }),
+            (error) => ({ error: String(error.stack) }),
+          );
+        }"""
+        self._page.evaluate(script, [method, arguments])
+
+    def end(self) -> Any:
+        """Return what the begun method answers."""
+        answer = self._page.evaluate("globalThis.begun")
+        if "error" in answer:
+            raise RuntimeError(answer["error"])
+        return answer["result"]
 
     def settle(self) -> None:
         """Collect garbage and let memory go back to the system."""
@@ -112,21 +130,33 @@ class Chromium:
         try:
             page.goto(f"{self._url}/bench/sides/blank.html")
             page.evaluate(_OPEN, [side.module, dict(side.options)])
-            yield OpenSide(page)
+            self._forget_peaks()
+            yield OpenSide(page, side.name)
         finally:
             page.close()
 
     def memory(self) -> Memory:
         """What the browser uses now."""
-        answer = self._session.send("SystemInfo.getProcessInfo")
-        sizes = [
-            (process["type"], _proportional_set_size(process["id"]))
-            for process in answer["processInfo"]
-        ]
+        sizes = [(kind, proportional_set_size(pid)) for kind, pid in self._processes()]
         return Memory(
             renderers=sum(size for kind, size in sizes if kind == "renderer"),
             browser=sum(size for _, size in sizes),
         )
+
+    def peak_memory(self) -> int:
+        """The most that one process of pages and workers held since the last open."""
+        return max(peak_resident_size(pid) for pid in self._renderers())
+
+    def _forget_peaks(self) -> None:
+        for pid in self._renderers():
+            forget_peak(pid)
+
+    def _renderers(self) -> list[int]:
+        return [pid for kind, pid in self._processes() if kind == "renderer"]
+
+    def _processes(self) -> list[tuple[str, int]]:
+        answer = self._session.send("SystemInfo.getProcessInfo")
+        return [(process["type"], process["id"]) for process in answer["processInfo"]]
 
     def close(self) -> None:
         """End the browser."""
@@ -153,18 +183,3 @@ def _executable(playwright: Playwright) -> str | None:
     if Path(playwright.chromium.executable_path).exists():
         return None
     return find_chromium()
-
-
-def _proportional_set_size(pid: int) -> int:
-    """Return the bytes of process *pid*, 0 if it has just ended.
-
-    Source: proc_pid_smaps(5)
-    """
-    try:
-        text = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii")
-    except OSError:
-        return 0
-    fields: Mapping[str, str] = dict(
-        line.split(":", 1) for line in text.splitlines()[1:] if ":" in line
-    )
-    return int(fields["Pss"].split()[0]) * 1024

@@ -5,10 +5,13 @@ survives the death of the tab, and at the strict one where it has that too. Wher
 a setting makes one faster without weakening that, it gets it.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-__all__ = ["DEFAULT_PEERS", "PEERS", "Mode", "Peer"]
+from tests.benchmarks.chromium import Side
+
+__all__ = ["DEFAULT_PEERS", "OURS", "PEERS", "Mode", "Peer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,7 @@ class Mode:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """One of them on one kind of storage.
+    """One of them, or ours, on one kind of storage.
 
     Attributes:
         name: As given to ``--peers``.
@@ -36,6 +39,8 @@ class Peer:
         modes: The relaxed one first.
         in_page: It runs in a page, not in a dedicated worker.
         is_sqlite: It takes part in what only SQLite runs.
+        runs_at_most: Fewer than asked for, of what takes minutes each time.
+        trips_at_most: Of each of the 12 round trips, for the same reason.
     """
 
     name: str
@@ -45,11 +50,45 @@ class Peer:
     modes: Sequence[Mode]
     in_page: bool = False
     is_sqlite: bool = True
+    runs_at_most: int = sys.maxsize
+    trips_at_most: int = sys.maxsize
+
+    @property
+    def is_ours(self) -> bool:
+        """True for the system that this project is."""
+        return self is OURS
+
+    @property
+    def is_original(self) -> bool:
+        """True for the TypeScript adapter that ours descends from."""
+        return self.in_page
 
     @property
     def is_durable(self) -> bool:
         """False for what is gone with its tab."""
         return self.storage != "memory"
+
+    def as_side(self, mode: Mode) -> Side:
+        """Return what a page makes of it, opened in *mode*."""
+        if self.is_ours:
+            return Side(self.name, "/bench/sides/ours.js", mode.options)
+        given = {
+            "name": self.name,
+            "bundle": self.bundle,
+            "inPage": self.in_page,
+            "options": dict(mode.options),
+        }
+        return Side(self.name, "/bench/sides/peer.js", given)
+
+
+OURS = Peer(
+    "ours",
+    "pyodide_app: Python, `IndexedDbAdapter`",
+    "IndexedDB",
+    "",
+    [Mode("commit"), Mode("strict")],
+)
+"""In Python, in the host's worker."""
 
 
 _WA_SQLITE = "@journeyapps/wa-sqlite 2.0.6"
@@ -99,10 +138,7 @@ _ALL = (
         "wa-sqlite 1.0.0, IDBBatchAtomicVFS (asyncify)",
         "IndexedDB",
         "wa-sqlite",
-        [
-            Mode("commit", {"durability": "default", "synchronous": "FULL"}),
-            Mode("strict", {"durability": "strict", "synchronous": "FULL"}),
-        ],
+        [Mode("commit", {"durability": "default", "synchronous": "FULL"})],
     ),
     _wa_sqlite(
         "wa-idb",
@@ -111,12 +147,8 @@ _ALL = (
         "jspi",
         {"NORMAL": "accepted", "FULL": "strict"},
     ),
-    _wa_sqlite(
-        "wa-mirror", "IndexedDB", "IDBMirrorVFS", "jspi", {"FULL": "commit"}
-    ),
-    _wa_sqlite(
-        "wa-ahp", "OPFS", "AccessHandlePoolVFS", "sync", {"NORMAL": "strict"}
-    ),
+    _wa_sqlite("wa-mirror", "IndexedDB", "IDBMirrorVFS", "jspi", {"FULL": "commit"}),
+    _wa_sqlite("wa-ahp", "OPFS", "AccessHandlePoolVFS", "sync", {"NORMAL": "strict"}),
     _wa_sqlite("wa-coop", "OPFS", "OPFSCoopSyncVFS", "sync", {"NORMAL": "strict"}),
     _wa_sqlite(
         "wa-wal",
@@ -139,6 +171,8 @@ _ALL = (
         "pglite",
         [Mode("stored", {"relaxed": False})],
         is_sqlite=False,
+        runs_at_most=1,
+        trips_at_most=10,
     ),
     Peer(
         "pglite-relaxed",

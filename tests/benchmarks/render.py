@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 
-from tests.benchmarks.report import Cells
+from tests.benchmarks.cells import Cells
 from tests.benchmarks.results import Results
 
 __all__ = ["as_json", "as_markdown", "as_text"]

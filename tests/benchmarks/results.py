@@ -11,11 +11,15 @@ PROMISES = {
     "(5 s by default), and at the earliest when that is done",
     "stored": "the whole file was accepted by IndexedDB (request success, relaxed "
     "durability): survives a crash of the tab or browser, not a power loss",
-    "batched": "committed; durable (relaxed) within 100 ms by itself",
-    "commit": "durable (relaxed): transaction complete; survives a crash of the tab "
-    "or browser, not a power loss",
-    "strict": "durable (strict): survives a power loss too, as far as the browser "
+    "accepted": "IndexedDB has accepted the requests (relaxed durability), its "
+    "transaction is not complete: what was acknowledged last may be lost in a crash",
+    "batched": "committed; made durable (relaxed) by itself, soon after",
+    "commit": "durable (relaxed): IndexedDB's transaction is complete, or the file in "
+    "OPFS is written; survives a crash of the tab or browser, not a power loss",
+    "strict": "durable (strict): IndexedDB's strict transaction is complete, or the "
+    "file in OPFS is flushed; survives a power loss too, as far as the browser "
     "honours it",
+    "lost": "in memory only: gone with the tab",
     "read": "nothing is written",
 }
 """Durability classes: what holds when the awaited call has returned."""
@@ -27,7 +31,7 @@ class Key:
 
     Attributes:
         measure: Such as ``update``.
-        side: ``ours`` or the name of a peer.
+        side: ``ours``, the name of a peer, or ``native``.
         promise: One of `PROMISES`.
         size: Of the database, in megabytes; 0 where it does not matter.
     """

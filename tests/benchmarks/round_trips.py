@@ -40,16 +40,16 @@ def round_trips() -> dict[str, Any]:
         for verb, sql, parameters in (
             (
                 "insert",
-                f"INSERT INTO {table}(id, a) VALUES (?, ?)",  # noqa: S608
+                f"INSERT INTO {table}(id, a) VALUES (?, ?)",
                 [None, first],
             ),
-            ("select", f"SELECT id, a FROM {table} WHERE id = ?", [None]),  # noqa: S608
+            ("select", f"SELECT id, a FROM {table} WHERE id = ?", [None]),
             (
                 "update",
-                f"UPDATE {table} SET a = ? WHERE id = ?",  # noqa: S608
+                f"UPDATE {table} SET a = ? WHERE id = ?",
                 [second, None],
             ),
-            ("delete", f"DELETE FROM {table} WHERE id = ?", [None]),  # noqa: S608
+            ("delete", f"DELETE FROM {table} WHERE id = ?", [None]),
         ):
             groups.append(
                 {

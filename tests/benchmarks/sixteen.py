@@ -11,16 +11,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-__all__ = ["SixteenTest", "sixteen_tests"]
+__all__ = ["TITLES", "SixteenTest", "sixteen_tests"]
 
-_SMALL_WORDS = """
+_SMALL = """
     zero one two three four five six seven eight nine ten eleven twelve thirteen
     fourteen fifteen sixteen seventeen eighteen nineteen
-""".split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+"""
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
 
 _TABLE = "CREATE TABLE {name}(a INTEGER, b INTEGER, c VARCHAR(100));"
 _INDEXED = "CREATE INDEX {name}{column} ON {name}({column});"
+_RANGE = "SELECT count(*), avg(b) FROM t2 WHERE b >= {low} AND b < {high};"
 _SUMS = (
     "SELECT count(*) AS n, sum(a) AS a, sum(b) AS b, sum(length(c)) AS c FROM {name}"
 )
@@ -91,18 +92,16 @@ def sixteen_tests(scale: float = 1) -> list[SixteenTest]:
 def _in_words(number: int) -> str:
     """Return *number*, below a million, in English."""
     if number < 20:
-        return _SMALL_WORDS[number]
+        return _SMALL.split()[number]
     if number < 100:
         tens, rest = divmod(number, 10)
-        return _TENS[tens - 2] + (f" {_SMALL_WORDS[rest]}" if rest else "")
+        return _TENS.split()[tens - 2] + (f" {_in_words(rest)}" if rest else "")
     size, word = (1_000, "thousand") if number >= 1_000 else (100, "hundred")
     high, rest = divmod(number, size)
     return f"{_in_words(high)} {word}" + (f" {_in_words(rest)}" if rest else "")
 
 
-def _inserts(
-    chance: random.Random, name: str, count: int, limit: int
-) -> Iterator[str]:
+def _inserts(chance: random.Random, name: str, count: int, limit: int) -> Iterator[str]:
     for a in range(1, count + 1):
         b = chance.randrange(limit)
         yield f"INSERT INTO {name} VALUES({a}, {b}, '{_in_words(b)}');"
@@ -137,8 +136,7 @@ def _bulk_indexed(chance: random.Random, many: _Many) -> _Statements:
 
 def _ranges(_chance: random.Random, many: _Many) -> _Statements:
     yield from _in_one(
-        f"SELECT count(*), avg(b) FROM t2 WHERE b >= {n * 100} AND b < {n * 100 + 1000};"
-        for n in range(many(100))
+        _RANGE.format(low=n * 100, high=n * 100 + 1000) for n in range(many(100))
     )
 
 
@@ -156,8 +154,7 @@ def _indexes(_chance: random.Random, _many: _Many) -> _Statements:
 
 def _indexed_ranges(_chance: random.Random, many: _Many) -> _Statements:
     yield from _in_one(
-        f"SELECT count(*), avg(b) FROM t2 WHERE b >= {n * 100} AND b < {n * 100 + 100};"
-        for n in range(many(5_000))
+        _RANGE.format(low=n * 100, high=n * 100 + 100) for n in range(many(5_000))
     )
 
 
@@ -229,6 +226,9 @@ _TESTS: Sequence[tuple[str, Sequence[str], _Write]] = (
     ("a big DELETE and 12,000 INSERTs", [], _refill),
     ("three DROP TABLE", [], _drops),
 )
+
+TITLES = tuple(title for title, _, _ in _TESTS)
+"""Of the 16, in order."""
 
 # What the tests that only read have found, asked for again by its sums.
 _READS: dict[int, list[str]] = {

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from playwright.sync_api import BrowserContext, Page, Playwright, expect
 
+from tests.benchmarks.cells import Cells, said_at_most, shown
 from tests.benchmarks.chromium import launch
-from tests.benchmarks.report import Cells, compared_at_most, shown
 from tests.benchmarks.results import Key, Results
 from tests.browser.workbench import Workbench
 from tools.commands import say
@@ -104,12 +104,12 @@ def started(results: Results) -> Iterator[Cells]:
             shown(ours, "ms"),
             shown(plain, "ms"),
             f"{share:.2f}",
-            compared_at_most(f"at most {_SHARE} of it", share, _SHARE),
+            said_at_most(f"at most {_SHARE} of it", share, _SHARE),
         )
     paint = results.find(_key("first paint", "ours"))
     if paint is not None:
         words = f"at most {_FIRST_PAINT_MS} ms"
-        met = compared_at_most(words, paint.median, _FIRST_PAINT_MS)
+        met = said_at_most(words, paint.median, _FIRST_PAINT_MS)
         yield ("page to paint of the conversations", shown(paint, "ms"), "", "", met)
 
 

@@ -13,7 +13,13 @@ import { countWrittenBytes, writtenBytes } from './written-bytes.js';
 countWrittenBytes();
 
 const SOURCES = '/bench/tests/benchmarks/sides/';
-const MODULES = ['workloads.py', 'statements.py'];
+const MODULES = [
+  'workloads.py',
+  'statements.py',
+  'conversations.py',
+  'messages.py',
+  'search.py',
+];
 
 const text = async (path) => (await fetch(path)).text();
 const sources = Promise.all([
@@ -67,6 +73,8 @@ const withFile = (name, method, field) => async (args) => {
   return inPython(method, { ...args, [field]: data });
 };
 
+const sixteen = withFile('sixteen.json', 'sixteen', 'tests');
+
 const methods = {
   /**
    * Open, and answer a first query. With `warm`, the host has done so with
@@ -93,13 +101,21 @@ const methods = {
 
   async update(args) {
     const before = writtenBytes();
-    const { ms } = await inPython('update', args);
-    return { ms, bytes: (writtenBytes() - before) / args.count };
+    const answer = await inPython('update', args);
+    return { ...answer, bytes: (writtenBytes() - before) / args.count };
+  },
+
+  async sixteen(args) {
+    const before = writtenBytes();
+    const answers = await sixteen(args);
+    return { answers, bytes: writtenBytes() - before };
   },
 
   insert: withFile('rows.json', 'insert', 'rows'),
   conversations: withFile('rows.json', 'conversations', 'rows'),
-  sixteen: withFile('sixteen.json', 'sixteen', 'tests'),
+  warmUp: (args) => inPython('warm_up', args),
+  fillMessages: (args) => inPython('fill_messages', args),
+  checkSearch: (args) => inPython('check_search', args),
   roundTrips: withFile('round-trips.json', 'round_trips', 'trips'),
 
   async collect() {

@@ -1,6 +1,6 @@
 /** What the benchmark asks of a peer, over the few calls that engines have. */
 
-import { runSixteen } from './sixteen.js';
+import { runSixteen, warmUp } from './sixteen.js';
 import { runRoundTrips } from './round-trips.js';
 import { countWrittenBytes, writtenBytes } from './written-bytes.js';
 
@@ -65,6 +65,7 @@ export async function peerMethods({ name, bundle, options }) {
       const { rows } = await engine.get(workload.rows);
       const before = writtenBytes();
       const times = [];
+      let last = {};
       let began = performance.now();
       for (let i = 0; i < count; i++) {
         const text = data[(7 * turn + i) % data.length];
@@ -72,13 +73,16 @@ export async function peerMethods({ name, bundle, options }) {
         const key = 1 + Math.floor(place * rows);
         await engine.run(workload.update, [text, key]);
         await engine.makeDurable();
+        last = { text, key };
         if ((i + 1) % batch === 0) {
           const ended = performance.now();
           times.push((ended - began) / batch);
           began = ended;
         }
       }
-      return { ms: times, bytes: (writtenBytes() - before) / count };
+      const bytes = (writtenBytes() - before) / count;
+      const row = await engine.get(workload.select, [last.key]);
+      return { ms: times, bytes, isThere: row.event_data === last.text };
     },
 
     /** All rows in one transaction, each awaited; then durable. */
@@ -104,6 +108,8 @@ export async function peerMethods({ name, bundle, options }) {
       }
       return { ms: performance.now() - began, found };
     },
+
+    warmUp: ({ count }) => warmUp(engine, count),
 
     sixteen: ({ only }) => runSixteen(engine, only),
 

@@ -6,7 +6,19 @@ from typing import Any
 
 from pyodide_app.storage.adapter import StorageAdapter
 
-__all__ = ["run_round_trips", "run_sixteen"]
+__all__ = ["run_round_trips", "run_sixteen", "warm_up"]
+
+
+async def warm_up(adapter: StorageAdapter, count: int) -> dict[str, Any]:
+    """Return the mean time of the first *count* commits of this runtime."""
+    await adapter.exec("CREATE TABLE warm_up(a INTEGER, c VARCHAR(100))")
+    began = perf_counter()
+    for a in range(count):
+        await adapter.run(f"INSERT INTO warm_up VALUES({a}, 'number {a}')")
+    ms = (perf_counter() - began) * 1000
+    await adapter.exec("DROP TABLE warm_up")
+    await adapter.flush()
+    return {"ms": ms / count}
 
 
 async def run_sixteen(

@@ -9,10 +9,15 @@ import json
 from time import perf_counter
 from typing import Any
 
-from pyodide_app.storage import create_agentos_storage
 from pyodide_app.storage.adapter import Durability, StorageAdapter
 from pyodide_app.storage.adapters.indexeddb import IndexedDbAdapter
-from tests.benchmarks.sides.statements import run_round_trips, run_sixteen
+from tests.benchmarks.sides.conversations import run_conversations
+from tests.benchmarks.sides.search import check_search, fill_messages, search
+from tests.benchmarks.sides.statements import (
+    run_round_trips,
+    run_sixteen,
+    warm_up,
+)
 
 __all__ = ["Side"]
 
@@ -70,7 +75,8 @@ class Side:
 
         Returns:
             ``ms`` of each update: one mean for every *batch* of them, because the
-            browser's clock is coarser than an update is long.
+            browser's clock is coarser than an update is long. ``isThere``: the row
+            that was updated last has its new data.
         """
         adapter = self._open
         rows = (await self.describe())["rows"]
@@ -86,7 +92,8 @@ class Side:
                 ended = perf_counter()
                 times.append((ended - began) * 1000 / batch)
                 began = ended
-        return {"ms": times}
+        row = await adapter.get(self._workload["select"], [1 + int(place * rows)])
+        return {"ms": times, "isThere": bool(row) and row["event_data"] == text}
 
     async def insert(self, rows: str) -> dict[str, Any]:
         """All *rows* in one transaction, each awaited."""
@@ -116,6 +123,10 @@ class Side:
                 found += 1
         return {"ms": (perf_counter() - began) * 1000, "found": found}
 
+    async def warm_up(self, count: int) -> dict[str, Any]:
+        """Make the first commits of this runtime, see `warm_up`."""
+        return await warm_up(self._open, count)
+
     async def sixteen(self, tests: str, only: int) -> list[dict[str, Any]]:
         """Run the 16 tests, see `run_sixteen`."""
         return await run_sixteen(self._open, tests, only)
@@ -125,44 +136,25 @@ class Side:
         return await run_round_trips(self._open, trips, count)
 
     async def conversations(
-        self, rows: str, conversations: int, appends: int
+        self, rows: str, conversations: int, events: int, appends: int
     ) -> dict[str, Any]:
-        """Fill an AgentOS storage from *rows*; append, load and search in it."""
+        """Append, load and search, see `run_conversations`."""
         values = json.loads(rows)
-        storage = await create_agentos_storage(
-            platform="web", db_name="bench-conversations", durability="commit"
-        )
-        try:
-            size = len(values) // conversations
-            for number in range(conversations):
-                events = [
-                    {"type": "user_message", "text": json.loads(data)["text"]}
-                    for _, _, data, _ in values[number * size : (number + 1) * size]
-                ]
-                await storage.conversations.save(f"c-{number}", "u", "p", events)
-            event = {"type": "user_message", "text": "a needle in the haystack"}
-            began = perf_counter()
-            for number in range(appends):
-                await storage.conversations.append(f"c-{number % conversations}", event)
-            appended = perf_counter()
-            for number in range(appends):
-                await storage.conversations.get(f"c-{number % conversations}")
-            loaded = perf_counter()
-            common = await storage.conversations.search("durable transaction")
-            searched = perf_counter()
-            rare = await storage.conversations.search("needle")
-            ended = perf_counter()
-        finally:
-            await storage.close()
-        return {
-            "events": conversations * size,
-            "eventsEach": size,
-            "appendMs": (appended - began) * 1000 / appends,
-            "loadMs": (loaded - appended) * 1000 / appends,
-            "searchCommonMs": (searched - loaded) * 1000,
-            "searchRareMs": (ended - searched) * 1000,
-            "found": [len(common), len(rare)],
-        }
+        return await run_conversations(values, conversations, events, appends)
+
+    async def fill_messages(self, conversations: int, messages: int) -> dict[str, Any]:
+        """Store messages to search in, see `fill_messages`."""
+        return await fill_messages(conversations, messages)
+
+    async def check_search(
+        self, count: int, conversations: int, messages: int
+    ) -> list[str]:
+        """Return the queries that find a wrong number, see `check_search`."""
+        return await check_search(count, conversations * messages)
+
+    async def search(self, seed: int, count: int) -> dict[str, Any]:
+        """Search in those messages, see `search`."""
+        return await search(seed, count)
 
     async def collect(self) -> None:
         """Drop what nobody uses any more."""

@@ -26,7 +26,9 @@ export class WaSqlite {
       while ((await sqlite.step(statement)) === SQLITE_ROW) {
         columns ??= sqlite.column_names(statement);
         const row = sqlite.row(statement);
-        found.push(Object.fromEntries(columns.map((name, at) => [name, row[at]])));
+        found.push(
+          Object.fromEntries(columns.map((name, at) => [name, row[at]])),
+        );
       }
     }
     return found;

@@ -26,7 +26,13 @@ const FILE_SYSTEMS = {
   OPFSWriteAheadVFS,
 };
 
-export async function open({ database, fileSystem, build, synchronous, pragmas }) {
+export async function open({
+  database,
+  fileSystem,
+  build,
+  synchronous,
+  pragmas,
+}) {
   const module = await BUILDS[build]();
   const sqlite = SQLite.Factory(module);
   const vfs = await FILE_SYSTEMS[fileSystem].create(
@@ -35,6 +41,9 @@ export async function open({ database, fileSystem, build, synchronous, pragmas }
   );
   sqlite.vfs_register(vfs, true);
   const db = await sqlite.open_v2(database);
-  await sqlite.exec(db, `PRAGMA synchronous = ${synchronous}; ${pragmas ?? ''}`);
+  await sqlite.exec(
+    db,
+    `PRAGMA synchronous = ${synchronous}; ${pragmas ?? ''}`,
+  );
   return new WaSqlite(sqlite, db, vfs);
 }

@@ -1,23 +1,15 @@
-"""The results as lines of a table, and what of the targets was met."""
+"""Ours and the original side by side, on what both do for their users."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from tests.benchmarks.cells import Cells, said, shown
+from tests.benchmarks.plan import REFERENCE_SIZE
 from tests.benchmarks.results import Key, Results, Summary
-from tests.benchmarks.runs import REFERENCE_SIZE
 
-__all__ = [
-    "HEADERS",
-    "Cells",
-    "compared",
-    "compared_at_most",
-    "flatness",
-    "missed",
-    "own",
-    "shown",
-]
+__all__ = ["ORIGINAL_HEADERS", "against_original"]
 
-HEADERS = (
+ORIGINAL_HEADERS = (
     "what",
     "MB",
     "ours",
@@ -27,8 +19,6 @@ HEADERS = (
     "times",
     "target",
 )
-
-Cells = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +72,7 @@ _SMALL_LINES = (
         "insert 20,000 rows, one transaction",
         "insert",
         "ms",
-        "batched",
+        "commit",
         "memory",
         _AT_LEAST_AS_FAST,
     ),
@@ -134,23 +124,10 @@ _REFERENCE_LINES = (
     ),
 )
 
-_OWN = (
-    ("update on end with checkpoints", "sustained update", "ms", "commit"),
-    ("bytes to IndexedDB for each", "sustained bytes", "bytes", "commit"),
-    ("append an event to a conversation", "append an event", "ms", "commit"),
-    ("load a conversation of 50 events", "load a conversation", "ms", "read"),
-    ("search 20,000 events, common words", "search, common words", "ms", "read"),
-    ("search 20,000 events, a rare word", "search, a rare word", "ms", "read"),
-    ("one-row update, awaited in a page", "update from a page", "ms", "commit"),
-    ("select by key, awaited in a page", "select from a page", "ms", "read"),
-    ("memory of the empty runtime", "empty runtime", "bytes", "read"),
-)
 
-# The cost of an update may differ so much between the smallest and the largest.
-_FLAT = 0.25
-
-
-def compared(results: Results, peer: str, sizes: Sequence[int]) -> Iterator[Cells]:
+def against_original(
+    results: Results, peer: str, sizes: Sequence[int]
+) -> Iterator[Cells]:
     """Yield a line per comparison with *peer* that there are numbers for."""
     for size, line in _lines(sizes):
         ours = results.find(Key(line.measure, "ours", line.ours, size))
@@ -167,49 +144,6 @@ def compared(results: Results, peer: str, sizes: Sequence[int]) -> Iterator[Cell
             _times(ours, theirs),
             _verdict(line, ours, theirs),
         )
-
-
-def own(results: Results) -> Iterator[Cells]:
-    """Yield a line per number of ours that has no counterpart."""
-    for title, measure, unit, promise in _OWN:
-        size = next((k.size for k in results if k.measure == measure), 0)
-        found = results.find(Key(measure, "ours", promise, size))
-        if found is not None:
-            yield (title, str(size or ""), shown(found, unit), promise)
-
-
-def flatness(results: Results, sizes: Sequence[int]) -> Iterator[Cells]:
-    """Yield how the cost of an update changes from the smallest to the largest."""
-    small, large = min(sizes), max(sizes)
-    for measure, title in (("update", "time"), ("bytes written", "bytes")):
-        first = results.find(Key(measure, "ours", "commit", small))
-        last = results.find(Key(measure, "ours", "commit", large))
-        if small == large or first is None or last is None:
-            continue
-        ratio = last.median / first.median
-        verdict = _said("within 25 %", abs(ratio - 1) <= _FLAT)
-        yield (
-            f"{title} of an update, {large} MB against {small} MB",
-            f"{ratio:.2f} x",
-            verdict,
-        )
-
-
-def missed(lines: Sequence[Cells]) -> list[str]:
-    """Return the titles of *lines* whose last cell is a target that was missed."""
-    return [line[0] for line in lines if line[-1].endswith("MISSED")]
-
-
-def shown(summary: Summary, unit: str) -> str:
-    """Return *summary* as ``median unit (lowest … highest)``."""
-    texts = [_number(x) for x in (summary.median, summary.low, summary.high)]
-    word = f" {unit}" if unit else ""
-    return f"{texts[0]}{word} ({texts[1]} … {texts[2]})"
-
-
-def compared_at_most(words: str, number: float, limit: float) -> str:
-    """Return *words*, and whether *number* is within *limit*."""
-    return _said(words, number <= limit)
 
 
 def _lines(sizes: Sequence[int]) -> Iterator[tuple[int, _Line]]:
@@ -233,13 +167,7 @@ def _lines(sizes: Sequence[int]) -> Iterator[tuple[int, _Line]]:
 def _verdict(line: _Line, ours: Summary, theirs: Summary | None) -> str:
     if line.target is None:
         return ""
-    return _said(line.target.words, line.target.is_met(ours, theirs))
-
-
-def _said(words: str, is_met: bool | None) -> str:
-    if is_met is None:
-        return words
-    return f"{words}: {'met' if is_met else 'MISSED'}"
+    return said(line.target.words, line.target.is_met(ours, theirs))
 
 
 def _times(ours: Summary, theirs: Summary | None) -> str:
@@ -247,9 +175,3 @@ def _times(ours: Summary, theirs: Summary | None) -> str:
         return ""
     ratio = theirs.median / ours.median
     return f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:.2f}"
-
-
-def _number(value: float) -> str:
-    if abs(value) >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.3g}" if abs(value) < 10 else f"{value:.1f}"

@@ -1,0 +1,100 @@
+"""The 16 tests and the 12 round trips, by all sides on a new database each.
+
+The 16 run at the relaxed durability of each side; where one is strict too, the
+first test, which is all commits, also runs at that.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tests.benchmarks.chromium import Chromium, OpenSide
+from tests.benchmarks.peers import Mode, Peer
+from tests.benchmarks.plan import Plan, WrongResultError
+from tests.benchmarks.results import Key, Results
+from tests.benchmarks.round_trips import mean_of_middle
+
+__all__ = ["measure_statements", "run_sixteen"]
+
+_TRIPS = 100
+# Until the browser has compiled what a commit runs through.
+_FIRST_COMMITS = 200
+
+
+def measure_statements(chromium: Chromium, plan: Plan, results: Results) -> None:
+    """Add times, bytes and peaks to *results*.
+
+    Raises:
+        WrongResultError: The tables of a side do not hold what they should.
+    """
+    for run, side in plan.turns():
+        relaxed, *strict = side.modes
+        _run_all(chromium, plan, results, side, relaxed, run)
+        for mode in strict:
+            _run_commits(chromium, plan, results, side, mode, run)
+
+
+def _run_all(
+    chromium: Chromium,
+    plan: Plan,
+    results: Results,
+    side: Peer,
+    mode: Mode,
+    run: int,
+) -> None:
+    with chromium.open(side.as_side(mode)) as opened:
+        first = _start(opened, plan, side, mode, run)
+        results.add(Key("first commits", side.name, mode.promise), first)
+        answer = run_sixteen(opened, plan, len(plan.tests))
+        times = [each["ms"] for each in answer["answers"]]
+        for test, ms in zip(plan.tests, times, strict=True):
+            results.add(Key(f"test {test.number}", side.name, mode.promise), ms)
+        results.add(Key("sum of 16", side.name, mode.promise), sum(times))
+        results.add(Key("bytes of 16", side.name, mode.promise), answer["bytes"])
+        key = Key("peak of 16", side.name, mode.promise)
+        results.add(key, chromium.peak_memory())
+        count = plan.many(min(_TRIPS, side.trips_at_most), at_least=10)
+        trips = opened.call("roundTrips", count=count)
+        for trip, each in trips.items():
+            key = Key(f"trip: {trip}", side.name, mode.promise)
+            results.add(key, mean_of_middle(each))
+        opened.call("close")
+
+
+def _run_commits(
+    chromium: Chromium,
+    plan: Plan,
+    results: Results,
+    side: Peer,
+    mode: Mode,
+    run: int,
+) -> None:
+    with chromium.open(side.as_side(mode)) as opened:
+        _start(opened, plan, side, mode, run)
+        (answer,) = run_sixteen(opened, plan, 1)["answers"]
+        opened.call("close")
+    results.add(Key("test 1", side.name, mode.promise), answer["ms"])
+
+
+def _start(opened: OpenSide, plan: Plan, side: Peer, mode: Mode, run: int) -> float:
+    """Open a new database; return the mean time of the first commits in it."""
+    database = f"bench-statements-{mode.promise}-{run}"
+    opened.call("startEmpty", database=database, durability=mode.promise)
+    count = plan.many(min(_FIRST_COMMITS, side.trips_at_most), at_least=10)
+    return float(opened.call("warmUp", count=count)["ms"])
+
+
+def run_sixteen(opened: OpenSide, plan: Plan, count: int) -> Mapping[str, Any]:
+    """Return the times of the first *count* tests, and the bytes written.
+
+    Raises:
+        WrongResultError: The tables do not hold what they should.
+    """
+    answer: Mapping[str, Any] = opened.call("sixteen", only=count)
+    for test, each in zip(plan.tests, answer["answers"], strict=False):
+        if each["found"] != [list(row) for row in test.expected]:
+            msg = (
+                f"{opened.name}: after test {test.number} the tables hold "
+                f"{each['found']}, not {test.expected}"
+            )
+            raise WrongResultError(msg)
+    return answer
