@@ -32,6 +32,7 @@ from tests.benchmarks.parts.inserts import measure_inserts
 from tests.benchmarks.parts.native import measure_native
 from tests.benchmarks.parts.search import measure_search
 from tests.benchmarks.parts.sizes import measure_sizes
+from tests.benchmarks.parts.speedtest import measure_speedtest
 from tests.benchmarks.parts.statements import measure_statements
 from tests.benchmarks.parts.tabs import measure_tabs
 from tests.benchmarks.peers import DEFAULT_PEERS, PEERS
@@ -41,6 +42,8 @@ from tests.benchmarks.results import Results
 from tests.benchmarks.sections import sections
 from tests.benchmarks.serving import measured_chromium
 from tests.benchmarks.sixteen import sixteen_tests
+from tests.benchmarks.speedtest1 import is_available, speedtest1
+from tests.benchmarks.sql_test import SqlTest
 from tests.benchmarks.start import measure_start
 from tools.commands import say
 from tools.project import BuildError
@@ -50,6 +53,7 @@ _START = "start"
 # In this order: the browser writes more slowly the more it has stored.
 _PARTS: Mapping[str, Callable[[Chromium, Plan, Results], None]] = {
     "suite": measure_statements,
+    "speedtest": measure_speedtest,
     "inserts": measure_inserts,
     "page": measure_from_page,
     "tabs": measure_tabs,
@@ -60,6 +64,9 @@ _PARTS: Mapping[str, Callable[[Chromium, Plan, Results], None]] = {
 }
 
 _SMOKE_SCALE = 0.02
+
+# A tenth of its own default, which takes a quarter of a minute on each side.
+_SPEEDTEST_SIZE = 10
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -98,13 +105,15 @@ def _run(options: argparse.Namespace) -> tuple[Results, dict[str, object]]:
         options.sizes,
         options.runs,
         sixteen_tests(scale),
+        _speedtest(options, scale),
         scale,
         say=step,
     )
+    suites = {"sixteen": plan.tests, "speedtest1": plan.speedtest}
     results = Results()
     with (
         sync_playwright() as playwright,
-        measured_chromium(playwright, plan.tests) as chromium,
+        measured_chromium(playwright, suites) as chromium,
     ):
         version = chromium.version
         say(f"measuring in Chromium {version}, {plan.runs} runs")
@@ -126,6 +135,12 @@ def _run(options: argparse.Namespace) -> tuple[Results, dict[str, object]]:
         "runs": options.runs,
         "start runs": options.start_runs,
     }
+
+
+def _speedtest(options: argparse.Namespace, scale: float) -> list[SqlTest]:
+    if "speedtest" not in options.only or not is_available():
+        return []
+    return speedtest1(max(1, round(_SPEEDTEST_SIZE * scale)))
 
 
 def _print(results: Results, options: argparse.Namespace) -> list[str]:

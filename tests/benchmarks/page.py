@@ -41,6 +41,9 @@ _METHOD = """
 - **Warm.** Before the 16 tests every side makes 200 commits in a table of its own
   (PGlite without `relaxedDurability` 10): a host lives long, and a browser compiles
   what runs often. What those first commits take is a column of its own.
+- **speedtest1** is SQLite's own benchmark at a tenth of its default size, from
+  Debian's source package, written as a script and run test by test, each until it is
+  durable.
 - **Round trips** are awaited one after the other, 100 of each; the fastest and the
   slowest tenth are left out, and the mean of the rest is the number of a run.
 - **An update** is awaited before the next begins. The number of a run is the median

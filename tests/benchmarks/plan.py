@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.benchmarks.chromium import OpenSide
 from tests.benchmarks.peers import OURS, Peer
-from tests.benchmarks.sixteen import SixteenTest
+from tests.benchmarks.sql_test import SqlTest
 
 __all__ = [
     "MEGABYTE",
@@ -52,6 +52,7 @@ class Plan:
         sizes: Of databases, in megabytes.
         runs: Of everything.
         tests: The 16.
+        speedtest: The tests of `speedtest1`; empty where it cannot be had.
         scale: 1; less in a smoke test, of everything that is counted.
         say: Gets a line before each step.
     """
@@ -59,7 +60,8 @@ class Plan:
     peers: Sequence[Peer]
     sizes: Sequence[int]
     runs: int
-    tests: Sequence[SixteenTest]
+    tests: Sequence[SqlTest]
+    speedtest: Sequence[SqlTest]
     scale: float
     say: Callable[[str], None]
 

@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from playwright.sync_api import Playwright
 from tests.benchmarks.bundles import BUNDLES
 from tests.benchmarks.chromium import Chromium
 from tests.benchmarks.round_trips import round_trips
-from tests.benchmarks.sixteen import SixteenTest
+from tests.benchmarks.sql_test import SqlTest
 from tests.benchmarks.workload import write_workload
 from tools.project import DIST
 from tools.server import AppServer
@@ -23,14 +23,15 @@ _SIDES = Path(__file__).parent / "sides"
 
 @contextmanager
 def measured_chromium(
-    playwright: Playwright, tests: Sequence[SixteenTest]
+    playwright: Playwright, suites: Mapping[str, Sequence[SqlTest]]
 ) -> Iterator[Chromium]:
     """The browser that all of a run is measured in; its profile goes afterwards."""
     with tempfile.TemporaryDirectory(prefix="pyodide-app-bench-") as scratch:
         data, profile = Path(scratch, "data"), Path(scratch, "profile")
         data.mkdir()
         write_workload(data)
-        _write(data / "sixteen.json", [test.as_data() for test in tests])
+        for name, tests in suites.items():
+            _write(data / f"{name}.json", [test.as_data() for test in tests])
         _write(data / "round-trips.json", round_trips())
         extra = {
             "/bench/sides/": _SIDES,

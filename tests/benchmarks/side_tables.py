@@ -30,6 +30,7 @@ SIXTEEN_HEADERS = (
     "sum of 16",
     "MB written",
     "peak memory, MB",
+    "speedtest1",
 )
 COMMIT_HEADERS = (
     "side",
@@ -56,6 +57,7 @@ def by_side(results: Results) -> Iterator[Cells]:
             _cell(find("sum of 16"), "ms"),
             _megabytes(find("bytes of 16")),
             _megabytes(find("peak of 16")),
+            _cell(find("speedtest1"), "ms"),
         )
 
 

@@ -8,10 +8,10 @@ the SQLite of this Python; a side that ends with anything else has failed.
 import random
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
 
-__all__ = ["TITLES", "SixteenTest", "sixteen_tests"]
+from tests.benchmarks.sql_test import SqlTest
+
+__all__ = ["TITLES", "sixteen_tests"]
 
 _SMALL = """
     zero one two three four five six seven eight nine ten eleven twelve thirteen
@@ -29,38 +29,7 @@ _SUMS = (
 _Statements = Iterator[str]
 
 
-@dataclass(frozen=True, slots=True)
-class SixteenTest:
-    """One of the 16.
-
-    Attributes:
-        number: As the others count.
-        title: For tables.
-        statements: In order. Each is awaited if *is_awaited*, so that each is a
-            commit of its own; else they are one script.
-        is_awaited: True for the first test only.
-        checks: Queries for one row each, of numbers.
-        expected: What each of them answers.
-    """
-
-    number: int
-    title: str
-    statements: Sequence[str]
-    is_awaited: bool
-    checks: Sequence[str]
-    expected: Sequence[Sequence[float]]
-
-    def as_data(self) -> dict[str, Any]:
-        """What a side gets; not what is expected of it."""
-        data = asdict(self)
-        del data["expected"]
-        data["script"] = "" if self.is_awaited else "\n".join(self.statements)
-        if not self.is_awaited:
-            data["statements"] = []
-        return data
-
-
-def sixteen_tests(scale: float = 1) -> list[SixteenTest]:
+def sixteen_tests(scale: float = 1) -> list[SqlTest]:
     """Return all of them; *scale* below 1 leaves rows and statements out."""
     chance = random.Random(16)  # noqa: S311  # it must repeat, not surprise
 
@@ -82,9 +51,7 @@ def sixteen_tests(scale: float = 1) -> list[SixteenTest]:
             [value or 0 for value in judge.execute(check).fetchone()]
             for check in checks
         ]
-        tests.append(
-            SixteenTest(number, title, statements, number == 1, checks, expected)
-        )
+        tests.append(SqlTest(number, title, statements, number == 1, checks, expected))
     judge.close()
     return tests
 

@@ -6,8 +6,8 @@ import pytest
 
 from pyodide_app.storage.volume import install_volume
 from pyodide_app.testing import FolderVolume
-from tests.benchmarks.parts.statements import run_sixteen
-from tests.benchmarks.plan import Plan, WrongResultError
+from tests.benchmarks.parts.statements import run_tests
+from tests.benchmarks.plan import WrongResultError
 from tests.benchmarks.round_trips import mean_of_middle, round_trips
 from tests.benchmarks.sides.messages import messages, queries
 from tests.benchmarks.sides.workloads import Side
@@ -100,7 +100,7 @@ async def test_the_16_tests_leave_what_sqlite_makes_of_them(side):
     tests = sixteen_tests(scale=0.01)
     await side.open_empty("commit")
 
-    answers = await side.sixteen(json.dumps([t.as_data() for t in tests]), only=16)
+    answers = await side.tests(json.dumps([t.as_data() for t in tests]), only=16)
 
     assert [answer["found"] for answer in answers] == [t.expected for t in tests]
 
@@ -110,7 +110,7 @@ async def test_each_insert_of_the_first_test_is_durable_before_the_next(side, vo
     await side.open_empty("commit")
     before = len(volume.flushes)
 
-    await side.sixteen(json.dumps([first.as_data()]), only=1)
+    await side.tests(json.dumps([first.as_data()]), only=1)
 
     at_its_end = 1
     assert len(volume.flushes) - before == len(first.statements) + at_its_end > 10
@@ -153,10 +153,9 @@ def test_a_side_that_leaves_anything_else_has_failed():
     found = [[list(row) for row in test.expected] for test in tests]
     found[3][0][0] += 1
     side = _Answers([{"ms": 1, "found": each} for each in found])
-    plan = Plan([], [], 1, tests, 0.01, print)
 
     with pytest.raises(WrongResultError, match="after test 4"):
-        run_sixteen(side, plan, 16)
+        run_tests(side, "sixteen", tests)
 
 
 class _Answers:

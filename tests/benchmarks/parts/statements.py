@@ -4,7 +4,7 @@ The 16 run at the relaxed durability of each side; where one is strict too, the
 first test, which is all commits, also runs at that.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tests.benchmarks.chromium import Chromium, OpenSide
@@ -12,8 +12,9 @@ from tests.benchmarks.peers import Mode, Peer
 from tests.benchmarks.plan import Plan, WrongResultError
 from tests.benchmarks.results import Key, Results
 from tests.benchmarks.round_trips import mean_of_middle
+from tests.benchmarks.sql_test import SqlTest
 
-__all__ = ["measure_statements", "run_sixteen"]
+__all__ = ["measure_statements", "run_tests"]
 
 _TRIPS = 100
 # Until the browser has compiled what a commit runs through.
@@ -44,7 +45,7 @@ def _run_all(
     with chromium.open(side.as_side(mode)) as opened:
         first = _start(opened, plan, side, mode, run)
         results.add(Key("first commits", side.name, mode.promise), first)
-        answer = run_sixteen(opened, plan, len(plan.tests))
+        answer = run_tests(opened, "sixteen", plan.tests)
         times = [each["ms"] for each in answer["answers"]]
         for test, ms in zip(plan.tests, times, strict=True):
             results.add(Key(f"test {test.number}", side.name, mode.promise), ms)
@@ -70,7 +71,7 @@ def _run_commits(
 ) -> None:
     with chromium.open(side.as_side(mode)) as opened:
         _start(opened, plan, side, mode, run)
-        (answer,) = run_sixteen(opened, plan, 1)["answers"]
+        (answer,) = run_tests(opened, "sixteen", plan.tests[:1])["answers"]
         opened.call("close")
     results.add(Key("test 1", side.name, mode.promise), answer["ms"])
 
@@ -83,17 +84,19 @@ def _start(opened: OpenSide, plan: Plan, side: Peer, mode: Mode, run: int) -> fl
     return float(opened.call("warmUp", count=count)["ms"])
 
 
-def run_sixteen(opened: OpenSide, plan: Plan, count: int) -> Mapping[str, Any]:
-    """Return the times of the first *count* tests, and the bytes written.
+def run_tests(
+    opened: OpenSide, name: str, tests: Sequence[SqlTest]
+) -> Mapping[str, Any]:
+    """Return the times of *tests*, the first of the file *name*, and bytes written.
 
     Raises:
         WrongResultError: The tables do not hold what they should.
     """
-    answer: Mapping[str, Any] = opened.call("sixteen", only=count)
-    for test, each in zip(plan.tests, answer["answers"], strict=False):
+    answer: Mapping[str, Any] = opened.call("tests", name=name, only=len(tests))
+    for test, each in zip(tests, answer["answers"], strict=True):
         if each["found"] != [list(row) for row in test.expected]:
             msg = (
-                f"{opened.name}: after test {test.number} the tables hold "
+                f"{opened.name}: after test {test.number} of {name} the tables hold "
                 f"{each['found']}, not {test.expected}"
             )
             raise WrongResultError(msg)

@@ -73,8 +73,6 @@ const withFile = (name, method, field) => async (args) => {
   return inPython(method, { ...args, [field]: data });
 };
 
-const sixteen = withFile('sixteen.json', 'sixteen', 'tests');
-
 const methods = {
   /**
    * Open, and answer a first query. With `warm`, the host has done so with
@@ -105,9 +103,10 @@ const methods = {
     return { ...answer, bytes: (writtenBytes() - before) / args.count };
   },
 
-  async sixteen(args) {
+  async tests({ name, only }) {
+    const run = withFile(`${name}.json`, 'tests', 'tests');
     const before = writtenBytes();
-    const answers = await sixteen(args);
+    const answers = await run({ only });
     return { answers, bytes: writtenBytes() - before };
   },
 

@@ -1,18 +1,18 @@
 /** What the benchmark asks of a peer, over the few calls that engines have. */
 
-import { runSixteen, warmUp } from './sixteen.js';
+import { runTests, warmUp } from './sql-tests.js';
 import { runRoundTrips } from './round-trips.js';
 import { countWrittenBytes, writtenBytes } from './written-bytes.js';
 
 /** @param {{ name: string, bundle: string, options: object }} peer */
-export async function peerMethods({ name, bundle, options }) {
+export async function peerMethods({ name: peer, bundle, options }) {
   countWrittenBytes();
   const workload = await (await fetch('/bench/data/workload.json')).json();
   const load = () => import(`/bench/peers/${bundle}/engine.js`);
   let engine = null;
 
   const open = async (database) =>
-    (await load()).open({ database: `${name}-${database}`, ...options });
+    (await load()).open({ database: `${peer}-${database}`, ...options });
 
   const inTransaction = async (work) => {
     if (engine.transaction) return engine.transaction(work);
@@ -111,7 +111,7 @@ export async function peerMethods({ name, bundle, options }) {
 
     warmUp: ({ count }) => warmUp(engine, count),
 
-    sixteen: ({ only }) => runSixteen(engine, only),
+    tests: ({ name, only }) => runTests(engine, name, only),
 
     roundTrips: (args) => runRoundTrips(engine, args),
 

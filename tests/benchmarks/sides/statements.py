@@ -1,4 +1,4 @@
-"""Our side of what every peer runs too: the 16 tests and the 12 round trips."""
+"""Our side of what every peer runs too: suites that are SQL, and round trips."""
 
 import json
 from time import perf_counter
@@ -6,7 +6,7 @@ from typing import Any
 
 from pyodide_app.storage.adapter import StorageAdapter
 
-__all__ = ["run_round_trips", "run_sixteen", "warm_up"]
+__all__ = ["run_round_trips", "run_tests", "warm_up"]
 
 
 async def warm_up(adapter: StorageAdapter, count: int) -> dict[str, Any]:
@@ -21,7 +21,7 @@ async def warm_up(adapter: StorageAdapter, count: int) -> dict[str, Any]:
     return {"ms": ms / count}
 
 
-async def run_sixteen(
+async def run_tests(
     adapter: StorageAdapter, tests: str, only: int
 ) -> list[dict[str, Any]]:
     """Run the first *only* of *tests*; return the time of each, and what it left.

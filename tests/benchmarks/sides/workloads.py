@@ -15,7 +15,7 @@ from tests.benchmarks.sides.conversations import run_conversations
 from tests.benchmarks.sides.search import check_search, fill_messages, search
 from tests.benchmarks.sides.statements import (
     run_round_trips,
-    run_sixteen,
+    run_tests,
     warm_up,
 )
 
@@ -127,9 +127,9 @@ class Side:
         """Make the first commits of this runtime, see `warm_up`."""
         return await warm_up(self._open, count)
 
-    async def sixteen(self, tests: str, only: int) -> list[dict[str, Any]]:
-        """Run the 16 tests, see `run_sixteen`."""
-        return await run_sixteen(self._open, tests, only)
+    async def tests(self, tests: str, only: int) -> list[dict[str, Any]]:
+        """Run a suite, see `run_tests`."""
+        return await run_tests(self._open, tests, only)
 
     async def round_trips(self, trips: str, count: int) -> dict[str, list[float]]:
         """Run the 12 round trips, see `run_round_trips`."""

@@ -1,9 +1,9 @@
-/** The 16 tests, by a peer's engine; see sixteen.py of the benchmark. */
+/** Suites that are SQL, by a peer's engine; see sql_test.py of the benchmark. */
 
 import { writtenBytes } from './written-bytes.js';
 
-export async function runSixteen(engine, only) {
-  const tests = await (await fetch('/bench/data/sixteen.json')).json();
+export async function runTests(engine, name, only) {
+  const tests = await (await fetch(`/bench/data/${name}.json`)).json();
   const answers = [];
   const before = writtenBytes();
   for (const test of tests.slice(0, only)) {
