@@ -21,7 +21,8 @@ _METHOD = """
   16 tests and the 12 round trips are those that wa-sqlite and PGlite publish, their
   statements generated anew. After each of the 16 the counts and sums of every table
   are compared with what CPython's SQLite makes of it, after the others the rows that
-  were written are read back; a side that differs ends the run.
+  were written are read back. A peer that differs, or fails, takes no further part and
+  is listed with its error; if ours does, the run ends.
 - **Same place.** One headless Chromium on an empty profile, a new page, runtime and
   database for each run; the sides take turns. The original runs in a page, as its
   users run it, its adapter the released file, bundled but not changed. Every other

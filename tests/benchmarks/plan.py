@@ -7,12 +7,16 @@ Rule 3: before a clock starts, what it measures has been done once.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count as count_from
 from typing import Any
 
+from playwright.sync_api import Error
+
 from tests.benchmarks.chromium import OpenSide
 from tests.benchmarks.peers import OURS, Peer
+from tests.benchmarks.results import Results
 from tests.benchmarks.sql_test import SqlTest
 
 __all__ = [
@@ -68,14 +72,34 @@ class Plan:
     def turns(
         self, takes_part: Callable[[Peer], bool] = lambda _: True
     ) -> Iterator[tuple[int, Peer]]:
-        """Ours and every peer that *takes_part* in every run, the first changing."""
+        """Ours and every peer that *takes_part* in every run, the first changing.
+
+        Whether a peer takes part is asked before each run.
+        """
         sides = [OURS, *(peer for peer in self.peers if takes_part(peer))]
         for run in range(self.runs):
             shift = run % len(sides)
             for side in (*sides[shift:], *sides[:shift]):
-                if run < side.runs_at_most:
+                if run < side.runs_at_most and (side.is_ours or takes_part(side)):
                     self.say(f"{side.name}, run {run + 1} of {self.runs}")
                     yield run, side
+
+    @contextmanager
+    def tolerating(self, results: Results, part: str, side: Peer) -> Iterator[None]:
+        """Note what a peer fails at, and go on without it.
+
+        Raises:
+            WrongResultError: Ours is wrong.
+            Error: Ours failed.
+        """
+        try:
+            yield
+        except (Error, WrongResultError) as error:
+            if side.is_ours:
+                raise
+            reason = str(error).partition("\n")[0].removeprefix("Page.evaluate: ")
+            self.say(f"{side.name} fails: {reason}")
+            results.failures[part, side.name] = reason
 
     def own_turns(self) -> Iterator[int]:
         """Every run of what only ours can do."""

@@ -40,4 +40,8 @@ def as_json(results: Results, about: Mapping[str, object]) -> str:
         }
         for key in results
     ]
-    return json.dumps({**about, "results": numbers}, indent=1)
+    failures = [
+        {"part": part, "side": side, "error": error}
+        for (part, side), error in results.failures.items()
+    ]
+    return json.dumps({**about, "results": numbers, "failures": failures}, indent=1)

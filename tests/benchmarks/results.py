@@ -57,6 +57,8 @@ class Results:
 
     def __init__(self) -> None:
         self._numbers: dict[Key, list[float]] = {}
+        self.failures: dict[tuple[str, str], str] = {}
+        """Why a side has no numbers of a part: its error, by part and side."""
 
     def add(self, key: Key, number: float) -> None:
         """Note the number of one run."""

@@ -69,6 +69,9 @@ def _all(
             title = f"Against {PEERS[name].title}"
             yield Section(title, ORIGINAL_HEADERS, lines)
     yield Section("Ours alone", OWN_HEADERS, list(own(results)))
+    failures = [(side, part, why) for (part, side), why in results.failures.items()]
+    words = "A peer that failed takes no further part in it."
+    yield Section("Failures", ("side", "at", "its error"), failures, words)
     if peers:
         yield Section("The sides", SIDE_HEADERS, list(described(peers)))
     promises = list(PROMISES.items())

@@ -64,6 +64,8 @@ def by_side(results: Results) -> Iterator[Cells]:
 def by_test(results: Results) -> tuple[Cells, Sequence[Cells]]:
     """Return the headers and a line per test: the median of each side, in ms."""
     sides = [s for s in standings(results, "sum of 16") if s.is_relaxed]
+    if not sides:
+        return _headers("test", []), []
     lines = []
     for count, title in enumerate(TITLES, 1):
         cells = (_median(_Finder(results, side)(f"test {count}")) for side in sides)

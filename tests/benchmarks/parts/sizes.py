@@ -42,28 +42,38 @@ def measure_sizes(chromium: Chromium, plan: Plan, results: Results) -> None:
         _sustain(chromium, plan, results)
 
 
-def _takes_part(size: int, peer: Peer) -> bool:
+def _takes_part(results: Results, size: int, peer: Peer) -> bool:
+    if (_part(size), peer.name) in results.failures:
+        return False
     is_compared = size == REFERENCE_SIZE and peer.is_sqlite and peer.is_durable
     return is_compared or peer.is_original
 
 
+def _part(size: int) -> str:
+    return f"a database of {size} MB"
+
+
 def _fill(chromium: Chromium, plan: Plan, results: Results, size: int) -> None:
-    peers = [peer for peer in plan.peers if _takes_part(size, peer)]
+    peers = [peer for peer in plan.peers if _takes_part(results, size, peer)]
     for side in (OURS, *peers):
         plan.say(f"{side.name}: filling a database of {size} MB")
-        with chromium.open(side.as_side(side.modes[0])) as opened:
+        with (
+            plan.tolerating(results, _part(size), side),
+            chromium.open(side.as_side(side.modes[0])) as opened,
+        ):
             opened.call("start", database=database(size), durability="batched")
             described = opened.call("fill", bytes=size * MEGABYTE)
             opened.call("close")
-        key = Key("database size", side.name, "read", size)
-        results.add(key, described["size"])
-        results.add(Key("rows", side.name, "read", size), described["rows"])
+            key = Key("database size", side.name, "read", size)
+            results.add(key, described["size"])
+            results.add(Key("rows", side.name, "read", size), described["rows"])
 
 
 def _update(chromium: Chromium, plan: Plan, results: Results, size: int) -> None:
-    for _, side in plan.turns(lambda peer: _takes_part(size, peer)):
-        for mode in side.modes:
-            _update_once(chromium, plan, results, size, side, mode)
+    for _, side in plan.turns(lambda peer: _takes_part(results, size, peer)):
+        with plan.tolerating(results, _part(size), side):
+            for mode in side.modes:
+                _update_once(chromium, plan, results, size, side, mode)
 
 
 def _update_once(
@@ -103,10 +113,13 @@ def _reopen(
     chromium: Chromium, plan: Plan, results: Results, size: int, name: str
 ) -> None:
     def takes_part(peer: Peer) -> bool:
-        return size == REFERENCE_SIZE and _takes_part(size, peer)
+        return size == REFERENCE_SIZE and _takes_part(results, size, peer)
 
     for _, side in plan.turns(takes_part):
-        with chromium.open(side.as_side(side.modes[0])) as opened:
+        with (
+            plan.tolerating(results, _part(size), side),
+            chromium.open(side.as_side(side.modes[0])) as opened,
+        ):
             started = opened.call(
                 "start",
                 database=database(size),
@@ -114,7 +127,7 @@ def _reopen(
                 warm=True,
             )
             opened.call("close")
-        results.add(Key(name, side.name, "read", size), started["ms"])
+            results.add(Key(name, side.name, "read", size), started["ms"])
 
 
 def _measure_memory(chromium: Chromium, plan: Plan, results: Results) -> None:
