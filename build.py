@@ -5,7 +5,7 @@
     python3 build.py test      every test; more arguments go to pytest
     python3 build.py build     dist/
     python3 build.py check     formatters, linters, type checkers
-    python3 build.py bench     measured against the original; more arguments go on
+    python3 build.py bench     measured against its peers; more arguments go on
     python3 build.py soak      faults of the store, simulated: --minutes N --seed S;
                                --write-docs kills browsers too, for the record
     python3 build.py clean     remove everything this program made
@@ -101,7 +101,7 @@ def check(_options: argparse.Namespace, _rest: Sequence[str]) -> int:
 
 
 def bench(_options: argparse.Namespace, rest: Sequence[str]) -> int:
-    """Run the benchmark in a browser, against the original's adapter."""
+    """Run the benchmark in a browser, ours and its peers side by side."""
     set_up()
     set_up_browsers()
     build_dist()

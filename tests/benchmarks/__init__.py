@@ -1,1 +1,1 @@
-"""Measured side by side with the original TypeScript adapter, in one browser."""
+"""Measured side by side with its peers, in one browser; `bench.py` begins."""

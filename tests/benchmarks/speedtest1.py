@@ -16,7 +16,7 @@ from tests.benchmarks.sql_test import SqlTest
 from tools.commands import run
 from tools.project import BUILD, BuildError
 
-__all__ = ["is_available", "speedtest1"]
+__all__ = ["is_available", "speedtest1", "split_script"]
 
 _FOLDER = BUILD / "speedtest1"
 _SOURCES = _FOLDER / "sources"
@@ -50,10 +50,11 @@ def speedtest1(size: int) -> list[SqlTest]:
         path.unlink(missing_ok=True)
     options = ["--size", str(size), "--script", script, database]
     run([_PROGRAM, *options], cwd=_FOLDER)
-    return _split(script.read_text("utf-8"))
+    return split_script(script.read_text("utf-8"))
 
 
-def _split(script: str) -> list[SqlTest]:
+def split_script(script: str) -> list[SqlTest]:
+    """Return the tests of *script*; after the last one the tables are compared."""
     _, *parts = _BEGIN.split(script)
     tests = [
         SqlTest(int(number), title, [statements], False, (), ())
@@ -63,7 +64,9 @@ def _split(script: str) -> list[SqlTest]:
     ]
     judge = sqlite3.connect(":memory:", isolation_level=None)
     judge.executescript(script)
-    expected = [judge.execute(check).fetchone() for check in _CHECKS]
+    expected = [
+        [value or 0 for value in judge.execute(check).fetchone()] for check in _CHECKS
+    ]
     judge.close()
     last = tests[-1]
     tests[-1] = SqlTest(
