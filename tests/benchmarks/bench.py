@@ -65,8 +65,8 @@ _PARTS: Mapping[str, Callable[[Chromium, Plan, Results], None]] = {
 
 _SMOKE_SCALE = 0.02
 
-# A tenth of its own default, which takes a quarter of a minute on each side.
-_SPEEDTEST_SIZE = 10
+# A twentieth of its own default, which takes some sides a minute each time.
+_SPEEDTEST_SIZE = 5
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

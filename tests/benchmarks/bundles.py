@@ -79,7 +79,7 @@ _BUNDLES = {
     "wa-sqlite-2": _Bundle(
         {"engine.js": "engines/wa-sqlite.js"},
         "@journeyapps/wa-sqlite/dist",
-        ("wa-sqlite.wasm", "wa-sqlite-async.wasm", "wa-sqlite-jspi.wasm"),
+        ("wa-sqlite.wasm", "wa-sqlite-jspi.wasm"),
     ),
     "sqlite-wasm": _Bundle(
         {"engine.js": "engines/sqlite-wasm.js"},

@@ -100,10 +100,10 @@ def _wa_sqlite(
     file_system: str,
     build: str,
     modes: Mapping[str, str],
-    pragmas: str = "",
+    runs_at_most: int = sys.maxsize,
 ) -> Peer:
     """Return wa-sqlite on *file_system*; *modes* are promises by `synchronous`."""
-    options = {"fileSystem": file_system, "build": build, "pragmas": pragmas}
+    options = {"fileSystem": file_system, "build": build}
     return Peer(
         name,
         f"{_WA_SQLITE}, {file_system} ({build})",
@@ -113,6 +113,7 @@ def _wa_sqlite(
             Mode(promise, {**options, "synchronous": synchronous})
             for synchronous, promise in modes.items()
         ],
+        runs_at_most=runs_at_most,
     )
 
 
@@ -139,6 +140,7 @@ _ALL = (
         "IndexedDB",
         "wa-sqlite",
         [Mode("commit", {"durability": "default", "synchronous": "FULL"})],
+        runs_at_most=3,
     ),
     _wa_sqlite(
         "wa-idb",
@@ -146,6 +148,7 @@ _ALL = (
         "IDBBatchAtomicVFS",
         "jspi",
         {"NORMAL": "accepted", "FULL": "strict"},
+        runs_at_most=3,
     ),
     _wa_sqlite("wa-mirror", "IndexedDB", "IDBMirrorVFS", "jspi", {"FULL": "commit"}),
     _wa_sqlite("wa-ahp", "OPFS", "AccessHandlePoolVFS", "sync", {"NORMAL": "strict"}),

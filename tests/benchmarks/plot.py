@@ -35,11 +35,11 @@ text { font: 12px system-ui, sans-serif; fill: #24292f; }
 .faint { fill: #57606a; font-size: 11px; }
 .grid { stroke: #d0d7de; stroke-width: 1; }
 .ours { fill: #0969da; } .IndexedDB { fill: #bf8700; } .OPFS { fill: #1a7f37; }
-.memory, .disk { fill: #8c959f; }
+.other { fill: #8c959f; }
 @media (prefers-color-scheme: dark) {
 text { fill: #e6edf3; } .faint { fill: #9198a1; } .grid { stroke: #3d444d; }
 .ours { fill: #4493f8; } .IndexedDB { fill: #d29922; } .OPFS { fill: #3fb950; }
-.memory, .disk { fill: #6e7681; }
+.other { fill: #6e7681; }
 }
 """.strip()
 
@@ -47,7 +47,7 @@ _LEGEND = (
     ("ours", "ours, on IndexedDB"),
     ("IndexedDB", "peer on IndexedDB"),
     ("OPFS", "peer on OPFS"),
-    ("memory", "not durable, or no browser"),
+    ("other", "not durable, or not in a browser"),
 )
 
 
@@ -80,12 +80,12 @@ def _chart(title: str, sides: Sequence[Standing], top: int) -> Iterator[str]:
     for power in range(low, high + 1):
         x = _LEFT + (power - low) * scale
         yield f'<path class="grid" d="M{x:.1f} {first - 4}V{last}"/>'
-        label = f"{number(10.0**power)} ms"
+        label = f"{10.0**power:,g} ms"
         yield _text(x, last + 12, label, "faint", anchor="middle")
     for row, side in enumerate(sides):
         y = first + row * _ROW
         length = (log10(side.summary.median) - low) * scale
-        kind = "ours" if side.is_ours else side.storage
+        kind = "ours" if side.is_ours else _kind(side)
         yield _text(_LEFT - 8, y + 11, f"{side.name}, {side.promise}", anchor="end")
         yield (
             f'<rect class="{kind}" x="{_LEFT}" y="{y}" width="{length:.1f}" '
@@ -93,6 +93,10 @@ def _chart(title: str, sides: Sequence[Standing], top: int) -> Iterator[str]:
         )
         label = f"{number(side.summary.median)} ms"
         yield _text(_LEFT + length + 6, y + 11, label)
+
+
+def _kind(side: Standing) -> str:
+    return side.storage if side.is_durable_peer else "other"
 
 
 def _legend(top: int) -> Iterator[str]:

@@ -16,11 +16,13 @@ CREATE TABLE trip_numbers(id INTEGER PRIMARY KEY, a INTEGER);
 CREATE TABLE trip_texts(id INTEGER PRIMARY KEY, a TEXT);
 """
 
+_END = "DROP TABLE trip_numbers; DROP TABLE trip_texts;"
+
 _TRIMMED = 0.1
 
 
 def round_trips() -> dict[str, Any]:
-    """Return the schema and the 12, as a side gets them.
+    """Return the schema, the 12, and what ends them, as a side gets them.
 
     Of the parameters, None stands for the number of the row.
     """
@@ -59,7 +61,7 @@ def round_trips() -> dict[str, Any]:
                     "writes": verb != "select",
                 }
             )
-    return {"schema": _SCHEMA, "groups": groups}
+    return {"schema": _SCHEMA, "groups": groups, "end": _END}
 
 
 def mean_of_middle(times: Sequence[float]) -> float:

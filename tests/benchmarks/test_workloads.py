@@ -123,7 +123,7 @@ async def test_each_round_trip_is_timed(side, volume):
 
     assert len(times) == 12
     assert {len(each) for each in times.values()} == {3}
-    assert await side._open.all("SELECT * FROM trip_texts") == []
+    assert await side._open.all("SELECT name FROM sqlite_schema") == []
 
 
 async def test_a_search_finds_what_looking_at_each_message_finds(side):

@@ -51,6 +51,11 @@ def _run_all(
     with chromium.open(side.as_side(mode)) as opened:
         first = _start(opened, plan, side, mode, run)
         results.add(Key("first commits", side.name, mode.promise), first)
+        count = plan.many(min(_TRIPS, side.trips_at_most), at_least=10)
+        trips = opened.call("roundTrips", count=count)
+        for trip, each in trips.items():
+            key = Key(f"trip: {trip}", side.name, mode.promise)
+            results.add(key, mean_of_middle(each))
         answer = run_tests(opened, "sixteen", plan.tests)
         times = [each["ms"] for each in answer["answers"]]
         for test, ms in zip(plan.tests, times, strict=True):
@@ -59,11 +64,6 @@ def _run_all(
         results.add(Key("bytes of 16", side.name, mode.promise), answer["bytes"])
         key = Key("peak of 16", side.name, mode.promise)
         results.add(key, chromium.peak_memory())
-        count = plan.many(min(_TRIPS, side.trips_at_most), at_least=10)
-        trips = opened.call("roundTrips", count=count)
-        for trip, each in trips.items():
-            key = Key(f"trip: {trip}", side.name, mode.promise)
-            results.add(key, mean_of_middle(each))
         opened.call("close")
 
 

@@ -1,7 +1,7 @@
 /** PGlite's round trips, by a peer's engine; see round_trips.py of the benchmark. */
 
 export async function runRoundTrips(engine, { count }) {
-  const { schema, groups } = await (
+  const { schema, groups, end } = await (
     await fetch('/bench/data/round-trips.json')
   ).json();
   await engine.exec(schema);
@@ -22,5 +22,7 @@ export async function runRoundTrips(engine, { count }) {
     }
     times[title] = each;
   }
+  await engine.exec(end);
+  await engine.makeDurable();
   return times;
 }

@@ -61,4 +61,5 @@ async def run_round_trips(
             await call(sql, values)
             each.append((perf_counter() - began) * 1000)
         times[group["title"]] = each
+    await adapter.exec(given["end"])
     return times

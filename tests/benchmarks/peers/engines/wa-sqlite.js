@@ -1,6 +1,6 @@
 /**
  * wa-sqlite on one of its file systems, built as that one needs it: synchronous
- * where it can be, else with JavaScript Promise Integration or Asyncify.
+ * where it can be, else with JavaScript Promise Integration.
  *
  * The newest file systems are on npm only in the fork of its main user, which is
  * what is bundled.
@@ -8,7 +8,6 @@
 
 import * as SQLite from '@journeyapps/wa-sqlite';
 import createSync from '@journeyapps/wa-sqlite/dist/wa-sqlite.mjs';
-import createAsyncify from '@journeyapps/wa-sqlite/dist/wa-sqlite-async.mjs';
 import createJspi from '@journeyapps/wa-sqlite/dist/wa-sqlite-jspi.mjs';
 import { AccessHandlePoolVFS } from '@journeyapps/wa-sqlite/src/examples/AccessHandlePoolVFS.js';
 import { IDBBatchAtomicVFS } from '@journeyapps/wa-sqlite/src/examples/IDBBatchAtomicVFS.js';
@@ -17,7 +16,7 @@ import { OPFSCoopSyncVFS } from '@journeyapps/wa-sqlite/src/examples/OPFSCoopSyn
 import { OPFSWriteAheadVFS } from '@journeyapps/wa-sqlite/src/examples/OPFSWriteAheadVFS.js';
 import { WaSqlite } from './wa-sqlite-connection.js';
 
-const BUILDS = { sync: createSync, asyncify: createAsyncify, jspi: createJspi };
+const BUILDS = { sync: createSync, jspi: createJspi };
 const FILE_SYSTEMS = {
   AccessHandlePoolVFS,
   IDBBatchAtomicVFS,
@@ -26,13 +25,7 @@ const FILE_SYSTEMS = {
   OPFSWriteAheadVFS,
 };
 
-export async function open({
-  database,
-  fileSystem,
-  build,
-  synchronous,
-  pragmas,
-}) {
+export async function open({ database, fileSystem, build, synchronous }) {
   const module = await BUILDS[build]();
   const sqlite = SQLite.Factory(module);
   const vfs = await FILE_SYSTEMS[fileSystem].create(
@@ -41,9 +34,6 @@ export async function open({
   );
   sqlite.vfs_register(vfs, true);
   const db = await sqlite.open_v2(database);
-  await sqlite.exec(
-    db,
-    `PRAGMA synchronous = ${synchronous}; ${pragmas ?? ''}`,
-  );
+  await sqlite.exec(db, `PRAGMA synchronous = ${synchronous}`);
   return new WaSqlite(sqlite, db, vfs);
 }
