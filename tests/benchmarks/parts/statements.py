@@ -56,15 +56,29 @@ def _run_all(
         for trip, each in trips.items():
             key = Key(f"trip: {trip}", side.name, mode.promise)
             results.add(key, mean_of_middle(each))
-        answer = run_tests(opened, "sixteen", plan.tests)
-        times = [each["ms"] for each in answer["answers"]]
-        for test, ms in zip(plan.tests, times, strict=True):
-            results.add(Key(f"test {test.number}", side.name, mode.promise), ms)
-        results.add(Key("sum of 16", side.name, mode.promise), sum(times))
-        results.add(Key("bytes of 16", side.name, mode.promise), answer["bytes"])
-        key = Key("peak of 16", side.name, mode.promise)
-        results.add(key, chromium.peak_memory())
+        if not side.only_trips:
+            _run_tests(chromium, plan, results, side, mode, opened)
         opened.call("close")
+
+
+def _run_tests(
+    chromium: Chromium,
+    plan: Plan,
+    results: Results,
+    side: Peer,
+    mode: Mode,
+    opened: OpenSide,
+) -> None:
+    answer = run_tests(opened, "sixteen", plan.tests)
+    times = [each["ms"] for each in answer["answers"]]
+    for test, ms in zip(plan.tests, times, strict=True):
+        results.add(Key(f"test {test.number}", side.name, mode.promise), ms)
+    for measure, number in (
+        ("sum of 16", sum(times)),
+        ("bytes of 16", answer["bytes"]),
+        ("peak of 16", chromium.peak_memory()),
+    ):
+        results.add(Key(measure, side.name, mode.promise), number)
 
 
 def _run_commits(

@@ -2,14 +2,15 @@
 
 import sqlite3InitModule from '@sqlite.org/sqlite-wasm';
 
-export async function open({ database, synchronous }) {
+export async function open({ database, synchronous, locking }) {
   const sqlite3 = await sqlite3InitModule();
   const pool = await sqlite3.installOpfsSAHPoolVfs({
     name: `sahpool-${database}`,
     directory: `/sqlite-wasm/${database}`,
   });
   const db = new pool.OpfsSAHPoolDb(`/${database}`);
-  db.exec(`PRAGMA synchronous = ${synchronous}`);
+  db.exec(`PRAGMA locking_mode = ${locking}; PRAGMA synchronous = ${synchronous};
+     PRAGMA temp_store = MEMORY`);
   return new SqliteWasm(db);
 }
 

@@ -25,7 +25,13 @@ const FILE_SYSTEMS = {
   OPFSWriteAheadVFS,
 };
 
-export async function open({ database, fileSystem, build, synchronous }) {
+export async function open({
+  database,
+  fileSystem,
+  build,
+  synchronous,
+  locking,
+}) {
   const module = await BUILDS[build]();
   const sqlite = SQLite.Factory(module);
   const vfs = await FILE_SYSTEMS[fileSystem].create(
@@ -34,6 +40,12 @@ export async function open({ database, fileSystem, build, synchronous }) {
   );
   sqlite.vfs_register(vfs, true);
   const db = await sqlite.open_v2(database);
-  await sqlite.exec(db, `PRAGMA synchronous = ${synchronous}`);
+  // Of its files only the database is durable; IDBMirrorVFS breaks it when SQLite
+  // puts what it sorts into one more.
+  await sqlite.exec(
+    db,
+    `PRAGMA locking_mode = ${locking}; PRAGMA synchronous = ${synchronous};
+     PRAGMA temp_store = MEMORY`,
+  );
   return new WaSqlite(sqlite, db, vfs);
 }
