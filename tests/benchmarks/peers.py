@@ -98,6 +98,7 @@ _WA_SQLITE = "@journeyapps/wa-sqlite 2.0.6"
 
 # As ours has it: no lock is taken and given back for each commit.
 _ALONE = {"locking": "EXCLUSIVE"}
+_SHARED = {"locking": "NORMAL"}
 
 
 def _wa_sqlite(
@@ -154,7 +155,7 @@ _ALL = (
         "IDBBatchAtomicVFS",
         "jspi",
         # Unless it is strict, it waits for IndexedDB when it gives its lock back.
-        [Mode("accepted", {**_NORMAL, "locking": "NORMAL"}), Mode("strict", _FULL)],
+        [Mode("accepted", {**_NORMAL, **_SHARED}), Mode("strict", _FULL)],
         runs_at_most=3,
     ),
     _wa_sqlite(
@@ -169,7 +170,8 @@ _ALL = (
         "OPFS",
         "OPFSWriteAheadVFS",
         "sync",
-        [Mode("commit", _NORMAL), Mode("strict", _FULL)],
+        # Locked exclusively it loses committed rows by the third of the 16 tests.
+        [Mode("commit", {**_NORMAL, **_SHARED}), Mode("strict", {**_FULL, **_SHARED})],
     ),
     Peer(
         "sahpool",
