@@ -71,7 +71,11 @@ _SPEEDTEST_SIZE = 5
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, and return 1 if a target was missed."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    is_whole = options.only == [*_PARTS, _START] and not options.smoke
+    if options.write_docs and not is_whole and options.only != [_START]:
+        parser.error("--write-docs is for a whole run, or for --only start")
     if options.smoke:
         options.runs, options.start_runs, options.sizes = 1, 1, [1]
     try:

@@ -55,8 +55,9 @@ _METHOD = """
   slowest tenth are left out, and the mean of the rest is the number of a run.
 - **An update** is awaited before the next begins. The number of a run is the median
   within it: of 2 or 3 updates of the original after one to warm up, of 100 of the
-  other peers after 10, of 1,000 of ours in groups of 10 after 300 to warm up (the
-  first take twice as long, until the browser has compiled Python's interpreter).
+  other peers in groups of 5 after 10, of 1,000 of ours in groups of 10 after 300 to
+  warm up (the first take twice as long, until the browser has compiled Python's
+  interpreter).
 - **Bytes written** are what IndexedDB's `add` and `put` were given, and OPFS's
   `write`, counted at their doors on all sides. Ours writes a checkpoint when its log
   has grown by a quarter of the database; the lines "with checkpoints" contain that,

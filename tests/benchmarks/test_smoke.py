@@ -5,6 +5,9 @@ import os
 import subprocess
 import sys
 
+import pytest
+
+from tests.benchmarks.bench import main
 from tools.project import ROOT
 
 PEERS = ("original", "wa-mirror", "wa-wal")
@@ -37,3 +40,10 @@ def test_every_part_of_the_benchmark_runs_and_every_result_is_right(tmp_path):
     assert all(len(result["runs"]) >= 1 for result in results)
     for measure in ("round trip", "search, p95", "import", "slowest answer to 8 tabs"):
         assert (measure, "ours") in measured
+
+
+def test_a_page_is_not_written_from_a_part_of_a_run(capsys):
+    with pytest.raises(SystemExit):
+        main(["--only", "suite", "--write-docs"])
+
+    assert "whole run" in capsys.readouterr().err

@@ -23,6 +23,7 @@ __all__ = ["measure_sizes"]
 
 _OUR_UPDATES = 1_000
 _PEERS_UPDATES = 100
+_PEERS_BATCH = 5
 # The original's take up to three seconds each.
 _ORIGINALS_UPDATES = 3
 # For the browser to delete the files that the run before has made superfluous.
@@ -107,7 +108,7 @@ def _counts(plan: Plan, side: Peer, size: int) -> tuple[int, int, int]:
         return OUR_BATCH, warm_up, plan.many(_OUR_UPDATES, at_least=OUR_BATCH)
     if side.is_original:
         return 1, 1, 2 if size > REFERENCE_SIZE else _ORIGINALS_UPDATES
-    return 1, 10, plan.many(_PEERS_UPDATES, at_least=5)
+    return _PEERS_BATCH, 10, plan.many(_PEERS_UPDATES, at_least=_PEERS_BATCH)
 
 
 def _reopen(
