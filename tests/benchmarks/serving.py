@@ -13,7 +13,7 @@ from tests.benchmarks.chromium import Chromium
 from tests.benchmarks.round_trips import round_trips
 from tests.benchmarks.sql_test import SqlTest
 from tests.benchmarks.workload import write_workload
-from tools.project import DIST
+from tools.project import DIST, MODULES
 from tools.server import AppServer
 
 __all__ = ["measured_chromium"]
@@ -39,7 +39,7 @@ def measured_chromium(
             "/bench/data/": data,
         }
         with (
-            AppServer(DIST, extra=extra) as server,
+            AppServer(DIST, extra=extra, beneath=MODULES) as server,
             Chromium(playwright, profile, server.url) as chromium,
         ):
             yield chromium
