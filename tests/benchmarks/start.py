@@ -137,6 +137,7 @@ def _turn(
 def _talk(page: Page) -> None:
     bench = Workbench(page)
     bench.conversation(_TITLE).click()
+    expect(bench.answers).not_to_have_count(0)
     for _ in range(5):
         bench.converse("And then?")
 
