@@ -85,10 +85,6 @@ _MEMORY_OF = (
 )
 _SNAPSHOT = "worker/snapshot.js"
 
-# What is asked for by addresses that name the content.
-_COMPILED = ("pyodide/pyodide.asm.wasm", f"packages/{_ENGINE}")
-_COMPILED_FILES = "worker/compiled-files.js"
-
 _SERVICE_WORKER = "service-worker.js"
 _RELEASE_FILE = "release.json"
 
@@ -130,7 +126,6 @@ def make_dist(folder: Path, modules: Path) -> None:
     _add_standard_library(folder)
     _add_wheels(folder)
     _add_packages(folder)
-    _name_compiled(folder)
     if settings().snapshot:
         _name_python(folder)
     bundle(folder, modules)
@@ -299,14 +294,6 @@ def _name_python(folder: Path) -> None:
     for name in _MEMORY_OF:
         digest.update((folder / name).read_bytes())
     _set_constant(folder / _SNAPSHOT, "PYTHON", f"'{digest.hexdigest()[:16]}'")
-
-
-def _name_compiled(folder: Path) -> None:
-    digests = {
-        name: hashlib.sha256((folder / name).read_bytes()).hexdigest()[:16]
-        for name in _COMPILED
-    }
-    _set_constant(folder / _COMPILED_FILES, "DIGESTS", json.dumps(digests))
 
 
 def _set_constant(path: Path, name: str, value: str) -> None:

@@ -5,8 +5,7 @@
  *         build.py wrote below; a server that is half-way through an update
  *         fails the installation, and the release before it stays.
  * Rule 2: a page gets files of the release of this worker, or an error; never a
- *         file of another release. An address that names its content (see
- *         worker/compiled-files.js) may be answered by the browser's own cache.
+ *         file of another release.
  * Rule 3: a new release waits until its user asks for it. All tabs then change
  *         together: the page posts `skip-waiting` and reloads.
  * Rule 4: only caches of our own name are ever deleted, and only those of other
@@ -36,9 +35,6 @@ const RELEASE_FILE = 'release.json';
 
 /** Files fetched at once: the large ones need the line for themselves. */
 const AT_ONCE = 4;
-
-/** Of a SHA-256 in hex, in the address of what names its content. */
-const DIGITS = 16;
 
 const worker = /** @type {ServiceWorkerGlobalScope} */ (
   /** @type {unknown} */ (self)
@@ -70,7 +66,7 @@ function serve(release) {
   worker.addEventListener('fetch', (event) => {
     const { request } = event;
     const path = pathOf(request);
-    if (path !== null) event.respondWith(answer(path, request.url));
+    if (path !== null) event.respondWith(answer(path));
   });
 
   /**
@@ -121,18 +117,11 @@ function serve(release) {
     await worker.clients.claim();
   }
 
-  /**
-   * @param {string} path
-   * @param {string} url  As it was asked for.
-   */
-  async function answer(path, url) {
+  /** @param {string} path */
+  async function answer(path) {
     // What names the release cannot contain its own hash, and what the server
     // has by now may be another one.
     if (path === RELEASE_FILE) return Response.json(release);
-    if (namesContent(path) && url === sourceOf(path)) {
-      const compiled = await fromBrowser(url);
-      if (compiled) return compiled;
-    }
     const cache = await caches.open(cacheName);
     const kept = await cache.match(urlOf(path));
     // The browser may have cleared the cache: then the network, if it is the
@@ -152,7 +141,7 @@ function serve(release) {
     const url = urlOf(path);
     const response =
       (await fromOlderRelease(url, files[path])) ??
-      (await fetch(sourceOf(path), { cache: 'no-cache' }));
+      (await fetch(url, { cache: 'no-cache' }));
     if (!response.ok) throw new Error(`${path}: ${response.status}`);
     const body = await response.arrayBuffer();
     if ((await sha256(body)) !== files[path]) {
@@ -182,37 +171,10 @@ function serve(release) {
     return null;
   }
 
-  /**
-   * What the browser has by itself, without asking the server.
-   *
-   * @param {string} url
-   * @returns {Promise<Response | null>}
-   */
-  async function fromBrowser(url) {
-    try {
-      const mode = 'same-origin';
-      const response = await fetch(url, { cache: 'only-if-cached', mode });
-      return response.ok ? response : null;
-    } catch {
-      return null;
-    }
-  }
-
-  /** Where a file of this release comes from. @param {string} path */
-  function sourceOf(path) {
-    const digest = (files[path] ?? '').slice(0, DIGITS);
-    return urlOf(path) + (namesContent(path) ? `?of=${digest}` : '');
-  }
-
   /** @param {string} path */
   function urlOf(path) {
     return new URL(encodeURI(path), scope).href;
   }
-}
-
-/** @param {string} path */
-function namesContent(path) {
-  return path.endsWith('.wasm');
 }
 
 /**

@@ -1,8 +1,7 @@
 /**
  * This worker's `fetch`, for what is asked for later by code that is not ours.
  *
- * Rule 1: what was fetched ahead is handed out once, as the browser gave it: from a
- *         response of its own a browser takes compiled code that it has kept.
+ * Rule 1: what was fetched ahead is handed out once, as the browser gave it.
  * Rule 2: progress is of bytes that have really arrived, on a first visit. Later
  *         they are here sooner than they could be counted.
  * Rule 3: what cannot be fetched is looked for in Cache Storage: offline requests of
@@ -11,9 +10,6 @@
  */
 
 const ROOT = new URL('../', import.meta.url);
-
-/** A release has one file under each path; see compiled-files.js. */
-const LOOSELY = { ignoreSearch: true };
 
 /** @type {Map<string, Promise<Response>>} */
 const ahead = new Map();
@@ -37,7 +33,7 @@ export function fetchAhead(urls, onShare) {
     );
     // Copied first: what is being read has no copies.
     ahead.set(
-      withoutQuery(url),
+      url,
       copy.then(() => response),
     );
     return copy;
@@ -68,17 +64,10 @@ async function fetchOrFind(input, init) {
   } catch (error) {
     const { method, url } = new Request(input, init);
     const isOurs = method === 'GET' && url.startsWith(ROOT.href);
-    const cached = isOurs
-      ? await globalThis.caches?.match(url, LOOSELY)
-      : undefined;
+    const cached = isOurs ? await globalThis.caches?.match(url) : undefined;
     if (cached) return cached;
     throw error;
   }
-}
-
-/** What those ask for who do not know what it must be. @param {string} url */
-function withoutQuery(url) {
-  return url.replace(/\?.*/, '');
 }
 
 /**
@@ -111,7 +100,7 @@ async function countArrivals(copies, onShare) {
  */
 async function areMissing(urls) {
   try {
-    const found = urls.map((url) => caches.match(url, LOOSELY));
+    const found = urls.map((url) => caches.match(url));
     return !(await Promise.all(found)).every(Boolean);
   } catch {
     // There is no Cache Storage, or it is blocked.

@@ -9,7 +9,6 @@
  */
 
 import { unpack } from '../core/sparse-bytes.js';
-import { addressOf } from './compiled-files.js';
 import { fetchAhead } from './fetch-ahead.js';
 import { mountFolder } from './page-fs.js';
 import { restoring } from './python-memory.js';
@@ -127,6 +126,9 @@ function fetchParts(onShare = () => {}) {
   for (const part of Object.values(parts)) part.catch(() => {});
   return parts;
 }
+
+/** @param {string} path  Of a file of the app. */
+const addressOf = (path) => new URL(path, ROOT).href;
 
 /** @returns {Promise<Packages>} */
 async function fetchPackages() {
