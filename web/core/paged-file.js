@@ -1,5 +1,7 @@
 /**
- * One file, resident in memory, that knows which of its pages are not durable.
+ * One file that knows which of its pages are not durable. Its bytes are an image:
+ * all of them in memory (resident-image.js), or read when they are needed
+ * (lazy-image.js).
  *
  * Rule 1: no I/O here. The file system writes; the flusher takes what changed.
  * Rule 2: inside a transaction the committed version of every page that is not
@@ -9,22 +11,20 @@
  *         copied for it just before it is first overwritten, and never else.
  *
  * Units: `offset`, `length`, `size` are bytes; page and extent numbers count
- * from 0. An extent is the piece of the image that a checkpoint writes as one
- * value, and at the same time the piece in which memory is allocated.
+ * from 0. An extent is the piece of a resident image that a checkpoint writes as
+ * one value.
  */
 
-/** In bytes; SQLite's default, and what the log counts in. */
-export const PAGE_SIZE = 4096;
+import { EXTENT_SIZE, PAGE_SIZE } from './page-size.js';
+import { ResidentImage } from './resident-image.js';
 
-/** In bytes. 1 MiB loads 6 times as fast as 4 KiB in Chromium. */
-export const EXTENT_SIZE = 1 << 20;
+/** @import { LazyImage } from './lazy-image.js' */
+
+export { EXTENT_SIZE, PAGE_SIZE };
+
+/** @typedef {ResidentImage | LazyImage} Image */
 
 const PAGES_PER_EXTENT = EXTENT_SIZE / PAGE_SIZE;
-
-/** In bytes: 16 pages. */
-const SMALLEST_ALLOCATION = 1 << 16;
-
-const NOTHING = new Uint8Array(0);
 
 /** No stored page is stale. */
 export const NOTHING_CUT = 0xffffffff;
@@ -41,8 +41,8 @@ export const NOTHING_CUT = 0xffffffff;
  */
 
 export class PagedFile {
-  /** @type {Uint8Array[]} */
-  #extents = [];
+  /** @type {Image} */
+  #image;
   #size = 0;
 
   /** Committed changes that no flush has taken yet. @type {FileDelta} */
@@ -59,6 +59,15 @@ export class PagedFile {
 
   /** Extents that differ from the last checkpoint. @type {Set<number>} */
   #changedExtents = new Set();
+
+  /** @param {Image} [image]  Where its bytes are. */
+  constructor(image = new ResidentImage()) {
+    this.#image = image;
+  }
+
+  get image() {
+    return this.#image;
+  }
 
   get size() {
     return this.#size;
@@ -97,18 +106,9 @@ export class PagedFile {
    * @returns {number} Bytes copied; fewer than asked for at the end of the file.
    */
   read(target, position) {
-    const end = Math.min(position + target.length, this.#size);
-    let at = position;
-    while (at < end) {
-      const start = at % EXTENT_SIZE;
-      const count = Math.min(end - at, EXTENT_SIZE - start);
-      const extent = this.#extents[Math.floor(at / EXTENT_SIZE)] ?? NOTHING;
-      const stored = extent.subarray(start, start + count);
-      target.set(stored, at - position);
-      target.fill(0, at - position + stored.length, at - position + count);
-      at += count;
-    }
-    return Math.max(0, end - position);
+    const count = Math.max(0, Math.min(target.length, this.#size - position));
+    this.#image.read(target.subarray(0, count), position);
+    return count;
   }
 
   /**
@@ -123,15 +123,7 @@ export class PagedFile {
       Math.floor((end - 1) / PAGE_SIZE),
     );
     if (end > this.#size) this.#setSize(end);
-    let at = position;
-    while (at < end) {
-      const start = at % EXTENT_SIZE;
-      const count = Math.min(end - at, EXTENT_SIZE - start);
-      const number = Math.floor(at / EXTENT_SIZE);
-      const extent = this.#allocated(number, start + count);
-      extent.set(source.subarray(at - position, at - position + count), start);
-      at += count;
-    }
+    this.#image.write(source, position);
   }
 
   /** @param {number} size */
@@ -154,11 +146,7 @@ export class PagedFile {
     for (let n = firstExtent; n < this.extentCount; n++) {
       this.#changedExtents.add(n);
     }
-    this.#extents.length = Math.min(
-      this.#extents.length,
-      Math.ceil(size / EXTENT_SIZE),
-    );
-    this.#extents[firstExtent]?.fill(0, size - firstExtent * EXTENT_SIZE);
+    this.#image.cut(size);
     this.#setSize(size);
   }
 
@@ -260,8 +248,8 @@ export class PagedFile {
    * @param {Uint8Array} bytes  EXTENT_SIZE at most; kept, not copied, if whole.
    */
   loadExtent(number, bytes) {
-    if (bytes.length === EXTENT_SIZE) this.#extents[number] = bytes;
-    else this.#allocated(number, bytes.length).set(bytes);
+    if (this.#image.isLazy) throw new Error('its image is not in memory');
+    this.#image.loadExtent(number, bytes);
   }
 
   /**
@@ -276,10 +264,8 @@ export class PagedFile {
     }
     this.resize(delta.size);
     for (const page of delta.pages) {
-      const number = Math.floor(page / PAGES_PER_EXTENT);
-      const start = (page % PAGES_PER_EXTENT) * PAGE_SIZE;
-      this.#allocated(number, start + PAGE_SIZE).set(pageBytes(page), start);
-      this.#changedExtents.add(number);
+      this.#image.write(pageBytes(page), page * PAGE_SIZE);
+      this.#changedExtents.add(Math.floor(page / PAGES_PER_EXTENT));
     }
     this.#dirty = cleanDelta(this.#size);
     this.#takenSize = this.#size;
@@ -309,22 +295,20 @@ export class PagedFile {
    */
   become(other) {
     if (this.#transaction) throw new Error('the file is in a transaction');
-    const extents = this.#extents;
-    for (const view of this.#views) view.readFrom((n) => pageOf(extents, n));
     const before = {
-      extents: this.#extents,
+      image: this.#image,
       size: this.#size,
       dirty: this.#dirty,
       takenSize: this.#takenSize,
       changed: this.#changedExtents,
     };
     const last = Math.max(this.extentCount, other.extentCount);
-    this.#extents = other.#extents;
+    this.#image = other.#image;
     this.#size = other.size;
     this.#dirty = wholeDelta(other.size);
     this.#changedExtents = new Set(Array(last).keys());
     return () => {
-      this.#extents = before.extents;
+      this.#image = before.image;
       this.#size = before.size;
       this.#dirty = before.dirty;
       this.#takenSize = before.takenSize;
@@ -333,14 +317,49 @@ export class PagedFile {
   }
 
   /**
+   * Have the same bytes in another image. Views go on reading the old one, which
+   * nobody writes to any more.
+   *
+   * @param {Image} image
+   * @returns {() => void} Undo; nobody may have written to the file meanwhile.
+   * @throws {Error} Inside a transaction.
+   */
+  moveTo(image) {
+    if (this.#transaction) throw new Error('the file is in a transaction');
+    const before = this.#image;
+    const changed = this.#changedExtents;
+    this.#image = image;
+    this.#changedExtents = new Set(Array(this.extentCount).keys());
+    return () => {
+      this.#image = before;
+      this.#changedExtents = changed;
+    };
+  }
+
+  /**
+   * Some pages as they are committed now. The view must be closed.
+   *
+   * @param {Set<number>} pages
+   * @throws {Error} Inside a transaction: parts of the committed image are gone.
+   */
+  freezePages(pages) {
+    if (this.#transaction) throw new Error('the file is in a transaction');
+    return this.#view(pages);
+  }
+
+  /**
    * @param {Set<number> | null} pages  Null for all.
    * @returns {FileView}
    */
   #view(pages) {
+    const image = this.#image;
     const view = new FileView(pages, this.#size, {
-      page: (number) => pageOf(this.#extents, number),
-      closed: () => this.#views.delete(view),
+      page: (number) => image.page(number),
+      closed: () => {
+        if (this.#views.delete(view)) image.pins--;
+      },
     });
+    image.pins++;
     this.#views.add(view);
     return view;
   }
@@ -372,24 +391,6 @@ export class PagedFile {
     }
     this.#size = size;
     this.#delta().size = size;
-  }
-
-  /**
-   * Memory for an extent. The first one of a file grows with it, because a
-   * journal of a few pages may be created for every transaction.
-   *
-   * @param {number} number
-   * @param {number} length  In bytes; what must fit.
-   */
-  #allocated(number, length) {
-    const present = this.#extents[number];
-    if (present && present.length >= length) return present;
-    let capacity = number === 0 ? SMALLEST_ALLOCATION : EXTENT_SIZE;
-    while (capacity < length) capacity *= 2;
-    const extent = new Uint8Array(capacity);
-    if (present) extent.set(present);
-    this.#extents[number] = extent;
-    return extent;
   }
 }
 
@@ -429,15 +430,6 @@ export class FileView {
       if (this.#pages && !this.#pages.has(page)) continue;
       this.#kept.set(page, this.#source.page(page).slice());
     }
-  }
-
-  /**
-   * The file has become another one: what is not kept is read from elsewhere.
-   *
-   * @param {(number: number) => Uint8Array} page
-   */
-  readFrom(page) {
-    this.#source = { ...this.#source, page };
   }
 
   /**
@@ -501,18 +493,6 @@ export function compose(older, newer) {
     cutAt: Math.min(older.cutAt, newer.cutAt),
     pages: surviving,
   };
-}
-
-/**
- * @param {Uint8Array[]} extents
- * @param {number} page
- */
-function pageOf(extents, page) {
-  const extent = extents[Math.floor(page / PAGES_PER_EXTENT)] ?? NOTHING;
-  const start = (page % PAGES_PER_EXTENT) * PAGE_SIZE;
-  // Memory is allocated in whole pages: a page is there or it is zeros.
-  if (start >= extent.length) return new Uint8Array(PAGE_SIZE);
-  return extent.subarray(start, start + PAGE_SIZE);
 }
 
 /**
