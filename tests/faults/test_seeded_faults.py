@@ -57,7 +57,7 @@ _FAULTS = (
     Fault(
         "changed pages are forgotten when a checkpoint fails",
         "web/worker/checkpointer.js",
-        "      for (const { file, changed } of frozen) file.markChanged(changed);\n",
+        "        if (file.image === image) file.markChanged(changed);\n",
         "",
     ),
     Fault(
@@ -69,8 +69,39 @@ _FAULTS = (
     Fault(
         "a lost connection is not looked behind",
         "web/worker/flusher.js",
-        "    while (this.#suspect) await this.#compareHead();\n",
-        "    this.#suspect = false;\n",
+        "    while (this.#suspect || this.#checkpointer.hasLostImages) {\n",
+        "    this.#suspect = false;\n    while (this.#checkpointer.hasLostImages) {\n",
+    ),
+    Fault(
+        "an image file is published before it is flushed",
+        "web/worker/checkpointer.js",
+        "    if (changed.size > 0 || !image.published) image.flush();\n",
+        "",
+    ),
+    Fault(
+        "a slot that a checkpoint lists is written again",
+        "web/core/lazy-image.js",
+        "    const lists = [...this.#stored, this.#table];\n",
+        "    const lists = [this.#table];\n",
+    ),
+    Fault(
+        "what changes during a checkpoint is taken for written",
+        "web/core/lazy-image.js",
+        "      if (touched.has(page) || page >= from) continue;\n",
+        "      if (page >= from) continue;\n",
+    ),
+    Fault(
+        "a page that was spilled is taken for written",
+        "web/worker/checkpointer.js",
+        "    for (const number of table.differing(",
+        "    if (pages.length === 0) return;\n"
+        "    for (const number of table.differing(",
+    ),
+    Fault(
+        "an image that was deleted while it is open is not missed",
+        "web/worker/checkpointer.js",
+        "    if (await this.#images.isThere(image.id)) return;\n",
+        "    if (image.id > 0) return;\n",
     ),
 )
 

@@ -11,8 +11,11 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { before, describe, test } from 'node:test';
 
 import { NO_CHECKSUM } from '../../web/core/checksum.js';
+import { LazyImage } from '../../web/core/lazy-image.js';
 import { positionAfter } from '../../web/core/log-recovery.js';
+import { PageCache } from '../../web/core/page-cache.js';
 import { decodeRecord, encodePages } from '../../web/core/page-record.js';
+import { PageTable } from '../../web/core/page-table.js';
 import { PagedFolder } from '../../web/core/paged-folder.js';
 import { GivenFile } from '../../web/worker/given-file.js';
 import { mountFolder } from '../../web/worker/page-fs.js';
@@ -401,4 +404,35 @@ except OSError as error:
     assert "ead-only" in str(error), error
 `);
   assert.deepEqual(pyodide.FS.readFile(`${root}/given.db`), image);
+});
+
+test('a page that cannot be read is an error of SQLite, and Python goes on', () => {
+  const folder = new PagedFolder(() => {});
+  const failing = {
+    id: 1,
+    slots: 1000,
+    read: () => new Uint8Array(0),
+    write: () => {},
+    flush: () => {},
+    truncate: () => {},
+  };
+  const table = new PageTable(1000);
+  for (let page = 0; page < 1000; page++) table.set(page, page, [1, 2]);
+  const image = new LazyImage(failing, { cache: new PageCache(), table });
+  folder.loadFile('a.db', image).loadSize(1000 * 4096);
+  /** @type {any[]} */
+  const told = [];
+  mountFolder(pyodide.FS, folder, '/lazy', (error) => told.push(error));
+
+  pyodide.runPython(`
+for library in ("sqlite3", "apsw"):
+    try:
+        rows(connect(library, "/lazy/a.db"), "SELECT * FROM sqlite_schema")
+        raise AssertionError("it was read")
+    except (sqlite3.OperationalError, apsw.IOError) as error:
+        assert "disk I/O" in str(error), error
+`);
+
+  assert.ok(told.length > 0);
+  assert.ok(told.every(({ code }) => code === 'store_damaged'));
 });

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 
-import { RECORD_FORMAT, seal } from '../../web/core/page-record.js';
+import { seal } from '../../web/core/page-record.js';
 import { PAGE_SIZE } from '../../web/core/paged-file.js';
 import { FakeBlob } from './fakes/indexeddb.js';
 import {
@@ -883,7 +883,7 @@ test('what a newer release has written is left alone', async () => {
     await flush(world, host);
     const [key, value] = stored(machine, store).at(-1) ?? [];
     const newer = value.slice();
-    new DataView(newer.buffer).setUint32(8, RECORD_FORMAT + 1, true);
+    new DataView(newer.buffer).setUint32(8, 99, true);
     machine.disk.tamper(DATABASE, store, key, seal(newer).bytes);
 
     await assert.rejects(reopened(machine), coded('store_too_new'));

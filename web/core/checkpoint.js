@@ -1,10 +1,10 @@
 /**
- * The format of a checkpoint, version 1: one record that lists the extents of
- * every file, and by being there makes them the durable image.
+ * The format of a checkpoint, versions 1 and 2: one record that lists the extents
+ * of every file, and by being there makes them the durable image.
  *
  *   offset  bytes  content (little-endian)
  *   0       8      magic "PAPCKP\r\n"
- *   8       4      format version, 1
+ *   8       4      format version, 1 or 2
  *   12      4      length of the whole record in bytes
  *   16      4      epoch     20  4  sequence number: the first record after it
  *   24      8      checksum of the record before that one
@@ -17,6 +17,11 @@
  *                                  8 checksum
  *   end-8   8      checksum of everything before
  *
+ * In version 2 a file has 8 bytes more, before its path: the number of its image
+ * file (float64), or zero. The pages of a file with a number lie in that image
+ * file, and its extents are those of its page table (page-table.js). A checkpoint
+ * without such a file is written in version 1, which earlier releases read.
+ *
  * Extents are immutable. A new checkpoint lists the unchanged ones of the old
  * one again, so its cost is what has changed, not the size of the image. Those
  * that are written together are stored as one value, a segment: Chromium reads
@@ -24,18 +29,18 @@
  */
 
 import { checksum, sameChecksum } from './checksum.js';
-import { EXTENT_SIZE } from './paged-file.js';
+import { EXTENT_SIZE, PAGE_SIZE } from './page-size.js';
 import {
   bytesOf,
   checksumAt,
   isSize,
-  RECORD_FORMAT,
   RecordTooNewError,
   roundUp,
   seal,
   textOf,
   viewOf,
 } from './page-record.js';
+import { tableSize } from './page-table.js';
 
 /** @import { Checksum } from './checksum.js' */
 /** @import { LogPosition } from './page-record.js' */
@@ -51,7 +56,9 @@ import {
  * @typedef {object} CheckpointFile
  * @property {string} path
  * @property {number} size  In bytes.
- * @property {ExtentRef[]} extents
+ * @property {number} image  Number of its image file; 0 if it has none.
+ * @property {ExtentRef[]} extents  Of its bytes or, if it has an image file, of its
+ *   page table.
  */
 
 /**
@@ -64,6 +71,11 @@ import {
 const MAGIC = bytesOf('PAPCKP\r\n');
 const HEADER = 48;
 const FILE_HEADER = 16;
+const WITH_IMAGE = 8;
+
+/** The newest version that is read. */
+export const CHECKPOINT_FORMAT = 2;
+
 const EXTENT_ENTRY = 24;
 const TRAILER = 8;
 
@@ -73,16 +85,18 @@ const TRAILER = 8;
  */
 export function encodeCheckpoint({ next, time, files }) {
   const paths = files.map(({ path }) => bytesOf(path));
+  const hasImages = files.some(({ image }) => image > 0);
+  const fileHeader = FILE_HEADER + (hasImages ? WITH_IMAGE : 0);
   let length = HEADER + TRAILER;
   files.forEach(({ extents }, i) => {
     const path = /** @type {Uint8Array} */ (paths[i]);
     length +=
-      roundUp(FILE_HEADER + path.length, 8) + extents.length * EXTENT_ENTRY;
+      roundUp(fileHeader + path.length, 8) + extents.length * EXTENT_ENTRY;
   });
   const bytes = new Uint8Array(length);
   const view = viewOf(bytes);
   bytes.set(MAGIC);
-  view.setUint32(8, RECORD_FORMAT, true);
+  view.setUint32(8, hasImages ? 2 : 1, true);
   view.setUint32(12, length, true);
   view.setUint32(16, next.epoch, true);
   view.setUint32(20, next.seq, true);
@@ -91,13 +105,14 @@ export function encodeCheckpoint({ next, time, files }) {
   view.setFloat64(32, time, true);
   view.setUint32(40, files.length, true);
   let offset = HEADER;
-  files.forEach(({ size, extents }, i) => {
+  files.forEach(({ size, image, extents }, i) => {
     const path = /** @type {Uint8Array} */ (paths[i]);
     view.setUint32(offset, path.length, true);
     view.setUint32(offset + 4, extents.length, true);
     view.setFloat64(offset + 8, size, true);
-    bytes.set(path, offset + FILE_HEADER);
-    offset += roundUp(FILE_HEADER + path.length, 8);
+    if (hasImages) view.setFloat64(offset + FILE_HEADER, image, true);
+    bytes.set(path, offset + fileHeader);
+    offset += roundUp(fileHeader + path.length, 8);
     for (const extent of extents) {
       view.setFloat64(offset, extent.key, true);
       view.setUint32(offset + 8, extent.offset, true);
@@ -110,7 +125,16 @@ export function encodeCheckpoint({ next, time, files }) {
 }
 
 /**
- * @param {number} size  Of the file, in bytes.
+ * What the extents of a file make up, in bytes.
+ *
+ * @param {Pick<CheckpointFile, 'size' | 'image'>} file
+ */
+export function storedSize({ size, image }) {
+  return image > 0 ? tableSize(Math.ceil(size / PAGE_SIZE)) : size;
+}
+
+/**
+ * @param {number} size  Of what the extents make up, in bytes.
  * @param {number} number  Of the extent.
  */
 export function extentLength(size, number) {
@@ -132,17 +156,21 @@ export function decodeCheckpoint(bytes) {
     return 'its checksum is wrong';
   }
   const version = view.getUint32(8, true);
-  if (version > RECORD_FORMAT) throw new RecordTooNewError(version);
+  if (version > CHECKPOINT_FORMAT) {
+    throw new RecordTooNewError(version, CHECKPOINT_FORMAT);
+  }
+  const fileHeader = FILE_HEADER + (version > 1 ? WITH_IMAGE : 0);
   /** @type {CheckpointFile[]} */
   const files = [];
   let offset = HEADER;
   for (let i = 0; i < view.getUint32(40, true); i++) {
-    if (offset + FILE_HEADER > end) return 'a file header is cut off';
+    if (offset + fileHeader > end) return 'a file header is cut off';
     const pathLength = view.getUint32(offset, true);
     const extentCount = view.getUint32(offset + 4, true);
     const size = view.getFloat64(offset + 8, true);
-    const pathAt = offset + FILE_HEADER;
-    offset += roundUp(FILE_HEADER + pathLength, 8);
+    const image = version > 1 ? view.getFloat64(offset + FILE_HEADER, true) : 0;
+    const pathAt = offset + fileHeader;
+    offset += roundUp(fileHeader + pathLength, 8);
     if (offset + extentCount * EXTENT_ENTRY > end) {
       return 'an extent list is cut off';
     }
@@ -153,14 +181,18 @@ export function decodeCheckpoint(bytes) {
       checksum: checksumAt(view, offset + n * EXTENT_ENTRY + 16),
     }));
     if (path === null) return 'a path is not UTF-8';
-    if (!isSize(size) || extentCount !== Math.ceil(size / EXTENT_SIZE)) {
+    if (!Number.isSafeInteger(image) || image < 0) {
+      return 'the number of an image is impossible';
+    }
+    const stored = isSize(size) ? storedSize({ size, image }) : -EXTENT_SIZE;
+    if (extentCount !== Math.ceil(stored / EXTENT_SIZE)) {
       return 'the extents of a file do not fit its size';
     }
     if (!extents.every(({ key }) => Number.isSafeInteger(key) && key >= 0)) {
       return 'the key of an extent is impossible';
     }
     offset += extentCount * EXTENT_ENTRY;
-    files.push({ path, size, extents });
+    files.push({ path, size, image, extents });
   }
   return {
     next: {

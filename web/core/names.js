@@ -8,6 +8,19 @@ export const DEFAULT_VOLUME = 'main';
 /** @param {string} volume */
 export const databaseName = (volume) => `${PREFIX}pages:${volume}`;
 
+/** The folders, in the file system of the origin, of a volume's image files.
+ * @param {string} volume */
+export const imageFolder = (volume) => ['pyodide-app', volume];
+
+/** The file name of an image. @param {number} id */
+export const imageName = (id) => `${id}.image`;
+
+/** @param {string} name  @returns {number | null} Null if no image is named so. */
+export function imageIdOf(name) {
+  const [, digits] = /^([1-9]\d*)\.image$/.exec(name) ?? [];
+  return digits === undefined ? null : Number(digits);
+}
+
 /** The lock that the one writer of a volume holds. @param {string} volume */
 export const writerLockName = (volume) => `${PREFIX}writer:${volume}`;
 

@@ -65,11 +65,14 @@ const REMOVED = 1;
 
 /** A record of a newer release: to be refused, never to be thrown away. */
 export class RecordTooNewError extends Error {
-  /** @param {number} found */
-  constructor(found) {
+  /**
+   * @param {number} found
+   * @param {number} newest  That this release reads.
+   */
+  constructor(found, newest = RECORD_FORMAT) {
     super(
       `the stored data has format ${found}, this release reads up to ` +
-        `${RECORD_FORMAT}; reload to get the new release`,
+        `${newest}; reload to get the new release`,
     );
     this.name = 'RecordTooNewError';
     this.code = 'store_too_new';

@@ -18,7 +18,7 @@
 
 import { PagedFile } from './paged-file.js';
 
-/** @import { FileDelta, FileView } from './paged-file.js' */
+/** @import { FileDelta, FileView, Image } from './paged-file.js' */
 /** @import { PageRecord } from './page-record.js' */
 
 /**
@@ -88,6 +88,13 @@ export class PagedFolder {
   /** In bytes: the sum of the images. */
   get size() {
     return this.files.reduce((sum, [, file]) => sum + file.size, 0);
+  }
+
+  /** In bytes: the sum of those that are in memory as a whole. */
+  get residentSize() {
+    return this.files
+      .filter(([, { image }]) => !image.isLazy)
+      .reduce((sum, [, file]) => sum + file.size, 0);
   }
 
   /** @param {string} path */
@@ -247,11 +254,12 @@ export class PagedFolder {
    * The file of that name, empty if there was none, for its stored content.
    *
    * @param {string} path
+   * @param {Image} [image]  Of a new one.
    */
-  loadFile(path) {
+  loadFile(path, image) {
     const present = this.#files.get(path);
     if (present) return present;
-    const file = new PagedFile();
+    const file = new PagedFile(image);
     this.#put(path, file);
     return file;
   }

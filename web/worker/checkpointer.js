@@ -14,6 +14,9 @@
  *         the space that the log needs.
  * Rule 7: extents are stored in segments. One that is more than half stale is
  *         written anew, so that the store is at most twice the images.
+ * Rule 8: of a lazy image the changed pages are written to free slots of its image
+ *         file and flushed; its page table is what is stored as extents. So rules 1
+ *         to 6 hold for it as they are, and need nothing of the log.
  */
 
 import {
@@ -22,14 +25,19 @@ import {
   extentLength,
 } from '../core/checkpoint.js';
 import { checksum, sameChecksum } from '../core/checksum.js';
+import { BATCH } from '../core/lazy-image.js';
 import { roundUp } from '../core/page-record.js';
+import { PAGE_SIZE } from '../core/page-size.js';
 import { StoreError } from './page-store.js';
 
 /** @import { CheckpointFile, ExtentRef } from '../core/checkpoint.js' */
 /** @import { Checksum } from '../core/checksum.js' */
 /** @import { LogKey } from '../core/log-recovery.js' */
 /** @import { LogPosition } from '../core/page-record.js' */
-/** @import { FileView, PagedFile } from '../core/paged-file.js' */
+/** @import { FrozenImage, LazyImage } from '../core/lazy-image.js' */
+/** @import { FileView, Image, PagedFile } from '../core/paged-file.js' */
+/** @import { PageTable } from '../core/page-table.js' */
+/** @import { LazyImages } from './lazy-images.js' */
 /** @import { PagedFolder } from '../core/paged-folder.js' */
 /** @import { Ownership, PageStore } from './page-store.js' */
 /** @import { Clock } from './flusher.js' */
@@ -39,13 +47,17 @@ import { StoreError } from './page-store.js';
  * @typedef {object} FrozenFile
  * @property {string} path
  * @property {PagedFile} file
- * @property {FileView} view
- * @property {Set<number>} changed
+ * @property {Image} image
+ * @property {number} size  In bytes.
+ * @property {FileView} view  Of the whole file or, if it is lazy, of what changed.
+ * @property {FileView | PageTable} stored  What its extents make up.
+ * @property {Set<number>} changed  Extents.
+ * @property {{image: LazyImage, frozen: FrozenImage} | null} lazy
  */
 
 /**
  * @typedef {object} StaleExtent  To be written.
- * @property {FileView} view
+ * @property {FileView | PageTable} stored
  * @property {number} number
  * @property {ExtentRef[]} refs  Gets the reference to it.
  */
@@ -54,10 +66,14 @@ import { StoreError } from './page-store.js';
  * @typedef {object} CheckpointOptions
  * @property {() => Ownership} owner  As it is at the moment of the call.
  * @property {boolean} beginsChain  See rule 5.
+ * @property {boolean} [compact]  Also make image files as small as they can be.
  */
 
 /** Extents in a segment: in memory, and in one transaction, at once. */
 const SEGMENT = 16;
+
+/** Pages that are written to an image file before others get their turn: 8 MiB. */
+const AT_ONCE = 2048;
 
 /** In milliseconds, before each look whether a publication has succeeded. */
 const LOOKS = [20, 100, 500, 2000];
@@ -67,7 +83,9 @@ export class Checkpointer {
   #folder;
   #clock;
 
-  /** As the last checkpoint lists them. @type {Map<PagedFile, ExtentRef[]>} */
+  #images;
+
+  /** As the last checkpoint lists them. @type {Map<Image, ExtentRef[]>} */
   #published;
 
   /** Of the last checkpoint that was published, and that was tried. */
@@ -90,22 +108,30 @@ export class Checkpointer {
   /** In bytes, of each segment that a checkpoint lists. @type {Map<number, number>} */
   #segments;
 
+  /** True if an image file was deleted while it was open: see `replaceLostImages`. */
+  hasLostImages = false;
+
   /** In bytes: what the last try has written. */
   writtenBytes = 0;
 
   /** Keys that no published checkpoint lists. @type {Set<number>} */
   #garbage = new Set();
 
+  /** Their files are listed by no published checkpoint. @type {Set<LazyImage>} */
+  #oldImages = new Set();
+
   /**
    * @param {PageStore} store
    * @param {PagedFolder} folder
    * @param {Recovered} recovered
    * @param {Clock} clock
+   * @param {LazyImages} images
    */
-  constructor(store, folder, recovered, clock) {
+  constructor(store, folder, recovered, clock, images) {
     this.#store = store;
     this.#folder = folder;
     this.#clock = clock;
+    this.#images = images;
     this.#published = recovered.extents;
     this.#segments = recovered.segments;
     this.#id = recovered.checkpointId;
@@ -136,7 +162,8 @@ export class Checkpointer {
 
   /** Segments that no checkpoint needs, and parts of the log. */
   get garbage() {
-    return this.#garbage.size + this.#leftovers.length;
+    const { length } = this.#leftovers;
+    return this.#garbage.size + this.#oldImages.size + length;
   }
 
   /** In bytes: of the segments that the last checkpoint lists. */
@@ -146,6 +173,26 @@ export class Checkpointer {
       (sum, [key, size]) => sum + (used.has(key) ? size : 0),
       0,
     );
+  }
+
+  /** In bytes: of the page tables that the last checkpoint lists. */
+  get tableBytes() {
+    return this.#lazyImages.reduce(
+      (sum, { published }) => sum + (published?.size ?? 0),
+      0,
+    );
+  }
+
+  /** True if image files have more slots than pages, and much more. */
+  get hasGaps() {
+    return this.#lazyImages.some(({ fileSize, published }) => {
+      const size = (published?.pages ?? 0) * PAGE_SIZE;
+      return fileSize > size + size / 4;
+    });
+  }
+
+  get #lazyImages() {
+    return [...this.#published.keys()].filter((image) => image.isLazy);
   }
 
   /** True if `settleDoubt` must be called before anything else is written. */
@@ -166,8 +213,29 @@ export class Checkpointer {
   /** Take nothing that was stored for granted: the next one writes it all. */
   forget() {
     for (const key of keysOf(this.#published)) this.#garbage.add(key);
+    for (const image of this.#published.keys()) {
+      if (image.isLazy) image.forget();
+    }
     this.#published = new Map();
     this.#leftovers = [];
+  }
+
+  /**
+   * Image files that were deleted while they were open, as when a person clears the
+   * data of the site: their pages go to new ones.
+   */
+  async replaceLostImages() {
+    this.hasLostImages = false;
+    for (const [, file] of this.#folder.files) {
+      const { image: lost } = file;
+      if (!lost.isLazy || (await this.#images.isThere(lost.id))) continue;
+      const image = await this.#images.create();
+      for (let at = 0; at < file.size; at += PAGE_SIZE) {
+        image.write(lost.page(at / PAGE_SIZE), at);
+      }
+      file.moveTo(image);
+      this.#oldImages.add(lost);
+    }
   }
 
   /** This host has fenced the one before only now. @param {LogKey} key */
@@ -195,29 +263,35 @@ export class Checkpointer {
    *   beginning of a new chain there.
    * @throws {StoreError} The old checkpoint and the log are still in force.
    */
-  async write(next, { owner, beginsChain }) {
+  async write(next, { owner, beginsChain, compact = false }) {
     if (this.#folder.inTransaction) throw new Error('a file is changing');
-    /** @type {FrozenFile[]} */
-    const frozen = this.#folder.files.map(([path, file]) => ({
-      path,
-      file,
-      view: file.freeze(),
-      changed: file.takeChangedExtents(),
-    }));
+    const frozen = this.#folder.files.map(([path, file]) =>
+      frozenFile(path, file, compact),
+    );
     /** @type {number[]} */
     const written = [];
     this.writtenBytes = 0;
     try {
+      for (const file of frozen) await this.#writePages(file);
       const images = await this.#writeImages(frozen, written);
-      const files = frozen.map(({ path, file, view }) => ({
+      const files = frozen.map(({ path, image, size }) => ({
         path,
-        size: view.size,
-        extents: images.get(file) ?? [],
+        size,
+        image: image.isLazy ? image.id : 0,
+        extents: images.get(image) ?? [],
       }));
       const used = keysOf(images);
       const options = { owner, beginsChain };
       const at = await this.#publish(files, used, next, options);
       for (const key of keysOf(this.#published)) this.#garbage.add(key);
+      for (const image of this.#published.keys()) {
+        if (image.isLazy) this.#oldImages.add(image);
+      }
+      for (const { lazy } of frozen) {
+        if (!lazy) continue;
+        lazy.image.adopt(lazy.frozen);
+        this.#oldImages.delete(lazy.image);
+      }
       this.#published = images;
       for (const key of used) this.#garbage.delete(key);
       for (const key of this.#segments.keys()) {
@@ -226,7 +300,10 @@ export class Checkpointer {
       await this.#prune(at, owner);
       return at;
     } catch (error) {
-      for (const { file, changed } of frozen) file.markChanged(changed);
+      for (const { file, image, lazy, changed } of frozen) {
+        lazy?.image.giveUp(lazy.frozen, this.#doubtful !== null);
+        if (file.image === image) file.markChanged(changed);
+      }
       await this.#discard(written, owner);
       throw error;
     } finally {
@@ -235,26 +312,54 @@ export class Checkpointer {
   }
 
   /**
+   * What has changed in a lazy image goes to its image file.
+   *
+   * @param {FrozenFile} file
+   */
+  async #writePages({ lazy, view, changed }) {
+    if (!lazy) return;
+    const { image, frozen } = lazy;
+    const { pages, table } = frozen;
+    for (let i = 0; i < pages.length; i += BATCH) {
+      const batch = pages.slice(i, i + BATCH);
+      image.writeFrozen(frozen, batch, (page) => view.page(page));
+      this.writtenBytes += batch.length * PAGE_SIZE;
+      if (i % AT_ONCE === 0) await this.#clock.sleep(0);
+    }
+    for (const number of table.differing(image.published)) changed.add(number);
+    // What was spilled may not be safe yet, nor the name of a new file.
+    if (changed.size > 0 || !image.published) image.flush();
+    for (let i = 0; i < pages.length; i += BATCH) {
+      if (image.readsBack(table, pages.slice(i, i + BATCH))) continue;
+      const message = 'an image does not read back as it was written';
+      throw new StoreError('store_lost', message);
+    }
+    if (await this.#images.isThere(image.id)) return;
+    this.hasLostImages = true;
+    throw new StoreError('store_lost', 'an image file was deleted just now');
+  }
+
+  /**
    * @param {FrozenFile[]} frozen
    * @param {number[]} written  Gets the keys of what was written.
    */
   async #writeImages(frozen, written) {
-    /** @type {Map<PagedFile, ExtentRef[]>} */
+    /** @type {Map<Image, ExtentRef[]>} */
     const images = new Map();
     /** @type {StaleExtent[]} */
     const stale = [];
     const isWorn = this.#wornSegments(frozen);
-    for (const { file, view, changed } of frozen) {
-      const before = this.#published.get(file) ?? [];
+    for (const { image, stored, changed } of frozen) {
+      const before = this.#published.get(image) ?? [];
       /** @type {ExtentRef[]} */
       const refs = [];
-      for (let number = 0; number < view.extentCount; number++) {
+      for (let number = 0; number < stored.extentCount; number++) {
         const ref = before[number];
         const stays = ref && !changed.has(number) && !isWorn(ref.key);
         if (stays) refs[number] = ref;
-        else stale.push({ view, number, refs });
+        else stale.push({ stored, number, refs });
       }
-      images.set(file, refs);
+      images.set(image, refs);
     }
     for (let i = 0; i < stale.length; i += SEGMENT) {
       written.push(await this.#writeSegment(stale.slice(i, i + SEGMENT)));
@@ -271,11 +376,11 @@ export class Checkpointer {
   #wornSegments(frozen) {
     /** @type {Map<number, number>} */
     const live = new Map();
-    for (const { file, view, changed } of frozen) {
-      const refs = this.#published.get(file) ?? [];
+    for (const { image, stored, changed } of frozen) {
+      const refs = this.#published.get(image) ?? [];
       for (const [number, { key }] of refs.entries()) {
-        if (changed.has(number) || number >= view.extentCount) continue;
-        const bytes = roundUp(extentLength(view.size, number), 8);
+        if (changed.has(number) || number >= stored.extentCount) continue;
+        const bytes = roundUp(extentLength(stored.size, number), 8);
         live.set(key, (live.get(key) ?? 0) + bytes);
       }
     }
@@ -288,14 +393,14 @@ export class Checkpointer {
    */
   async #writeSegment(extents) {
     const key = this.#nextSegment++;
-    const lengths = extents.map(({ view, number }) =>
-      extentLength(view.size, number),
+    const lengths = extents.map(({ stored, number }) =>
+      extentLength(stored.size, number),
     );
     const size = lengths.reduce((sum, length) => sum + roundUp(length, 8), 0);
     const segment = new Uint8Array(size);
     let offset = 0;
-    const pieces = extents.map(({ view, number, refs }) => {
-      const bytes = view.extent(number);
+    const pieces = extents.map(({ stored, number, refs }) => {
+      const bytes = stored.extent(number);
       segment.set(bytes, offset);
       const ref = { key, offset, checksum: checksum(bytes) };
       refs[number] = ref;
@@ -307,9 +412,9 @@ export class Checkpointer {
     this.#segments.set(key, size);
     this.writtenBytes += size;
     await this.#addSegment(key, segment);
-    const [stored] = await this.#store.extents([key]);
+    const [readBack] = await this.#store.extents([key]);
     for (const { ref, length } of pieces) {
-      const bytes = stored?.subarray(ref.offset, ref.offset + length);
+      const bytes = readBack?.subarray(ref.offset, ref.offset + length);
       if (!bytes || !sameChecksum(checksum(bytes), ref.checksum)) {
         const message = 'an extent does not read back as it was written';
         throw new StoreError('store_lost', message);
@@ -421,6 +526,8 @@ export class Checkpointer {
    */
   async tidy(owner) {
     const extentKeys = [...this.#garbage];
+    const lazy = this.#lazyImages;
+    const tables = lazy.map((image) => image.published);
     await this.#store.prune(owner, {
       checkpointsBefore: this.#id,
       logRanges: this.#leftovers,
@@ -428,6 +535,19 @@ export class Checkpointer {
     });
     for (const key of extentKeys) this.#garbage.delete(key);
     this.#leftovers = [];
+    if (this.#doubtful !== null) return;
+    for (const [i, image] of lazy.entries()) image.release(tables[i]);
+    for (const image of this.#oldImages) await this.#deleteImage(image);
+  }
+
+  /** @param {LazyImage} image  That no stored checkpoint lists. */
+  async #deleteImage(image) {
+    if (image.pins > 0) {
+      const message = 'a replaced image is still being read';
+      throw new StoreError('store_lost', message);
+    }
+    await this.#images.delete(image.id);
+    this.#oldImages.delete(image);
   }
 
   /**
@@ -456,12 +576,33 @@ export class Checkpointer {
   }
 }
 
+/**
+ * @param {string} path
+ * @param {PagedFile} file
+ * @param {boolean} compact
+ * @returns {FrozenFile}
+ */
+function frozenFile(path, file, compact) {
+  const { image, size } = file;
+  const changed = file.takeChangedExtents();
+  if (!image.isLazy) {
+    const view = file.freeze();
+    return { path, file, image, size, view, stored: view, changed, lazy: null };
+  }
+  const frozen = image.freeze(size, compact);
+  const view = file.freezePages(new Set(frozen.pages));
+  const lazy = { image, frozen };
+  const extents = /** @type {Set<number>} */ (new Set());
+  const common = { path, file, image, size, view };
+  return { ...common, stored: frozen.table, changed: extents, lazy };
+}
+
 /** @param {unknown} error  The browser may have done what it says it has not. */
 function isDoubtful(error) {
   return error instanceof StoreError && error.code === 'store_lost';
 }
 
-/** @param {Map<PagedFile, ExtentRef[]>} images */
+/** @param {Map<Image, ExtentRef[]>} images */
 function keysOf(images) {
   return new Set(
     [...images.values()].flatMap((refs) => refs.map((r) => r.key)),

@@ -408,7 +408,9 @@ export class Flusher {
       await this.quiet();
       await this.#checkpointer.settleDoubt(this.#owner());
     }
-    while (this.#suspect) await this.#compareHead();
+    while (this.#suspect || this.#checkpointer.hasLostImages) {
+      await this.#compareHead();
+    }
     const shrinking = this.#shrinkings.shift();
     if (shrinking) {
       await this.#shrink(shrinking);
@@ -537,7 +539,8 @@ export class Flusher {
     this.#suspect = false;
     try {
       await this.#store.assertOwner(this.#owner());
-      if (!(await this.#isHeadThere())) await this.#heal();
+      const isThere = await this.#isHeadThere();
+      if (!isThere || this.#checkpointer.hasLostImages) await this.#heal();
     } catch (error) {
       this.#suspect = true;
       throw error;
@@ -554,6 +557,7 @@ export class Flusher {
     }
     this.#checkpointer.forget();
     this.#reserve.forget();
+    await this.#checkpointer.replaceLostImages();
     await this.#checkpointNow();
     this.rewrites++;
   }
@@ -565,7 +569,14 @@ export class Flusher {
       resolve(false);
       return;
     }
-    const undo = change();
+    let undo;
+    try {
+      undo = change();
+    } catch (error) {
+      // What it needed to read could not be read; nothing has changed.
+      reject(error);
+      return;
+    }
     try {
       await this.#checkpointNow();
       resolve(true);
@@ -587,6 +598,10 @@ export class Flusher {
         }
         isDone = await this.#checkpointOrMakeRoom();
       }
+      // The first one has freed what pages can be moved to now.
+      if (!this.#folder.inTransaction && this.#checkpointer.hasGaps) {
+        await this.#checkpointNow(true);
+      }
       resolve(true);
     } catch (error) {
       reject(error);
@@ -607,8 +622,12 @@ export class Flusher {
     }
   }
 
-  /** Everything that is committed now, as a checkpoint. */
-  async #checkpointNow() {
+  /**
+   * Everything that is committed now, as a checkpoint.
+   *
+   * @param {boolean} [compact]
+   */
+  async #checkpointNow(compact = false) {
     const seq = this.#folder.committedSeq;
     const sealed = this.#sealed;
     // A sealed record is part of the image; it must not be applied on top of it.
@@ -619,7 +638,7 @@ export class Flusher {
     }
     const changes = this.#folder.takeChanges();
     try {
-      this.#next = await this.#writeCheckpoint(next, true);
+      this.#next = await this.#writeCheckpoint(next, true, compact);
     } catch (error) {
       this.#folder.giveBack(changes);
       throw error;
@@ -640,7 +659,12 @@ export class Flusher {
 
   #checkpointIfLarge() {
     if (this.#logBytes <= this.#limits.smallestLog) return;
-    const limit = Math.max(this.#limits.smallestLog, this.#folder.size / 4);
+    const limit = Math.max(
+      this.#limits.smallestLog,
+      this.#folder.residentSize / 4,
+      // A page table is written as a whole, if pages here and there change.
+      2 * this.#checkpointer.tableBytes,
+    );
     if (this.#logBytes <= Math.max(limit, this.#checkpointFrom)) return;
     if (this.#folder.inTransaction || !this.#isIdle) return;
     const write = async () => {
@@ -659,15 +683,20 @@ export class Flusher {
   /**
    * @param {LogPosition} next
    * @param {boolean} beginsChain
+   * @param {boolean} [compact]
    */
-  #writeCheckpoint(next, beginsChain) {
+  #writeCheckpoint(next, beginsChain, compact = false) {
     const before = this.#logBytes;
     const owner = () => this.#owner();
     const write = async () => {
       this.#isCheckpointing = true;
       try {
         const started = performance.now();
-        const at = await this.#checkpointer.write(next, { owner, beginsChain });
+        const at = await this.#checkpointer.write(next, {
+          owner,
+          beginsChain,
+          compact,
+        });
         const bytes = this.#checkpointer.writtenBytes;
         this.#took(started, { kind: 'checkpoint', bytes, pages: 0 });
         this.#logBytes -= before;

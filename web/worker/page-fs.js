@@ -23,6 +23,7 @@ const FILE = 0o100666;
 const EBUSY = 10;
 const ENOENT = 44;
 const EINVAL = 28;
+const EIO = 29;
 const ENOTEMPTY = 55;
 const EPERM = 63;
 const EROFS = 69;
@@ -31,8 +32,26 @@ const EROFS = 69;
  * @param {EmscriptenFS} FS
  * @param {PagedFolder} folder  Its files appear below *root*.
  * @param {string} root  An absolute path; created.
+ * @param {(error: unknown) => void} [onDamage]  A file could not be read; who asked
+ *   got EIO.
  */
-export function mountFolder(FS, folder, root) {
+export function mountFolder(FS, folder, root, onDamage = () => {}) {
+  /**
+   * An image that is not in memory may fail to be read. An exception of any other
+   * kind would end Python.
+   *
+   * @template R
+   * @param {() => R} work
+   */
+  const reading = (work) => {
+    try {
+      return work();
+    } catch (error) {
+      onDamage(error);
+      throw new FS.ErrnoError(EIO);
+    }
+  };
+
   const nodeOps = {
     /** @param {FSNode} node */
     getattr(node) {
@@ -60,9 +79,10 @@ export function mountFolder(FS, folder, root) {
      */
     setattr(node, attr) {
       if (attr.mode !== undefined) node.mode = attr.mode;
-      if (attr.size === undefined) return;
+      const { size } = attr;
+      if (size === undefined) return;
       if (node.file?.isReadOnly) throw new FS.ErrnoError(EROFS);
-      folder.resize(pathOf(node), node.file, attr.size);
+      reading(() => folder.resize(pathOf(node), node.file, size));
     },
 
     /**
@@ -140,7 +160,8 @@ export function mountFolder(FS, folder, root) {
      */
     read(stream, buffer, offset, length, position) {
       const { file } = stream.node;
-      return file.read(bytesIn(buffer, offset, length), position);
+      const bytes = bytesIn(buffer, offset, length);
+      return reading(() => file.read(bytes, position));
     },
 
     /**
@@ -156,9 +177,11 @@ export function mountFolder(FS, folder, root) {
       const bytes = bytesIn(buffer, offset, length);
       node.changedAt = Date.now();
       // A file that was deleted while it is open belongs to nobody.
-      if (folder.find(pathOf(node)) !== node.file)
-        node.file.write(bytes, position);
-      else folder.write(pathOf(node), node.file, bytes, position);
+      const isOrphan = folder.find(pathOf(node)) !== node.file;
+      reading(() => {
+        if (isOrphan) node.file.write(bytes, position);
+        else folder.write(pathOf(node), node.file, bytes, position);
+      });
       return length;
     },
 

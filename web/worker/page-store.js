@@ -98,7 +98,9 @@ const BLOCKED_AFTER = 3000;
 export class StoreError extends Error {
   /**
    * @param {'collision' | 'quota_exceeded' | 'store_unavailable' |
-   *   'store_lost' | 'store_too_new' | 'refused' | 'writer_fenced'} code
+   *   'store_lost' | 'store_too_new' | 'refused' | 'writer_fenced' |
+   *   'opfs_unavailable' | 'dedicated_worker_required' | 'storage_in_use' |
+   *   'too_large_for_memory'} code
    * @param {string} message
    * @param {unknown} [cause]
    */

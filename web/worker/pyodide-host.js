@@ -185,7 +185,8 @@ function findPackages(pyodide) {
  * @param {Volume} volume
  */
 export function mountVolume({ FS }, volume) {
-  mountFolder(FS, volume.folder, volume.root);
+  const onDamage = (/** @type {unknown} */ error) => volume.noteDamage(error);
+  mountFolder(FS, volume.folder, volume.root, onDamage);
   mountFolder(FS, volume.scratchFolder, volume.scratch);
   volume.mounted({
     create: (path) => FS.close(FS.open(path, 'w')),

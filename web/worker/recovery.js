@@ -15,17 +15,25 @@
  *         then the store may change: it is looked at again behind the fence.
  */
 
-import { decodeCheckpoint, extentLength } from '../core/checkpoint.js';
+import {
+  decodeCheckpoint,
+  extentLength,
+  storedSize,
+} from '../core/checkpoint.js';
 import { checksum, NO_CHECKSUM, sameChecksum } from '../core/checksum.js';
 import { LogReader, positionAfter } from '../core/log-recovery.js';
 import { encodeFence, roundUp } from '../core/page-record.js';
+import { EXTENT_SIZE, PAGE_SIZE } from '../core/page-size.js';
+import { PageTable } from '../core/page-table.js';
 import { StoreError } from './page-store.js';
 
 /** @import { Checkpoint, ExtentRef } from '../core/checkpoint.js' */
 /** @import { LogKey } from '../core/log-recovery.js' */
 /** @import { LogPosition } from '../core/page-record.js' */
 /** @import { PagedFolder } from '../core/paged-folder.js' */
-/** @import { PagedFile } from '../core/paged-file.js' */
+/** @import { LazyImage } from '../core/lazy-image.js' */
+/** @import { Image } from '../core/paged-file.js' */
+/** @import { LazyImages } from './lazy-images.js' */
 /** @import { DurableStore, PageStore } from './page-store.js' */
 
 /**
@@ -39,7 +47,7 @@ import { StoreError } from './page-store.js';
  * @property {LogKey[]} fences
  * @property {number} checkpointId  0 if there is none.
  * @property {number} lastCheckpointId  Of all that were ever published.
- * @property {Map<PagedFile, ExtentRef[]>} extents  As the checkpoint lists them.
+ * @property {Map<Image, ExtentRef[]>} extents  As the checkpoint lists them.
  * @property {Map<number, number>} segments  In bytes, of each that it lists.
  * @property {number} logBytes
  * @property {RecoveryReport} report
@@ -66,8 +74,9 @@ const AT_ONCE = 4;
 
 /**
  * @typedef {object} Images
- * @property {Map<PagedFile, ExtentRef[]>} extents
+ * @property {Map<Image, ExtentRef[]>} extents
  * @property {Map<number, number>} segments
+ * @property {LazyImage[]} lazy  Their pages are not verified yet.
  */
 
 /**
@@ -83,10 +92,10 @@ const AT_ONCE = 4;
 /**
  * @typedef {object} Piece  Of a segment.
  * @property {string} path
- * @property {PagedFile} file
  * @property {number} number
  * @property {ExtentRef} ref
  * @property {number} length
+ * @property {(number: number, bytes: Uint8Array) => void} load
  */
 
 /** @type {Checkpoint} */
@@ -99,16 +108,22 @@ const EMPTY = {
 /**
  * @param {PageStore} store
  * @param {PagedFolder} folder  Empty; holds the durable state afterwards.
- * @param {{now: () => number, onProgress?: (fraction: number) => void}} options
+ * @param {{now: () => number, images: LazyImages,
+ *   onProgress?: (fraction: number) => void}} options
  * @returns {Promise<Recovered>}
  * @throws {StoreError | RecordTooNewError} 'store_lost' if the store changes
  *   meanwhile: to be called again, with an empty folder.
  */
-export async function recover(store, folder, { now, onProgress = () => {} }) {
+export async function recover(
+  store,
+  folder,
+  { now, images, onProgress = () => {} },
+) {
   /** @type {Failure[]} */
   const failed = [];
   const stored = await store.checkpoints();
-  const base = await loadBase(store, folder, stored, { failed, onProgress });
+  const loading = { failed, onProgress, images };
+  const base = await loadBase(store, folder, stored, loading);
   if (!base) {
     await assertUnchanged(store, stored);
     throw damaged(failed);
@@ -163,16 +178,20 @@ export async function recover(store, folder, { now, onProgress = () => {} }) {
  * @param {PageStore} store
  * @param {PagedFolder} folder
  * @param {{id: number, bytes: Uint8Array}[]} stored  Checkpoints, oldest first.
- * @param {{failed: Failure[], onProgress: (fraction: number) => void}} report
- *   Gets those that do not verify.
+ * @param {object} loading
+ * @param {Failure[]} loading.failed  Gets those that do not verify.
+ * @param {(fraction: number) => void} loading.onProgress
+ * @param {LazyImages} loading.images
+ * @param {boolean} [loading.isReadOnly]
  * @returns {Promise<Base | null>} Null if there are some and none verifies.
  */
-export async function loadBase(store, folder, stored, { failed, onProgress }) {
+export async function loadBase(store, folder, stored, loading) {
+  const { failed } = loading;
   /** @param {number} id @param {Checkpoint} checkpoint */
   const load = async (id, checkpoint) => {
     const { epoch, seq } = checkpoint.next;
     const [images, log] = await Promise.all([
-      loadImages(store, folder, checkpoint, onProgress),
+      loadImages(store, folder, checkpoint, loading),
       store.log([epoch, seq]),
     ]);
     return typeof images === 'string'
@@ -266,26 +285,50 @@ async function assertUnchanged(store, checkpoints) {
  * @param {PageStore} store
  * @param {PagedFolder} folder
  * @param {Checkpoint} checkpoint
- * @param {(fraction: number) => void} onProgress
+ * @param {object} loading
+ * @param {(fraction: number) => void} loading.onProgress
+ * @param {LazyImages} loading.images
+ * @param {boolean} [loading.isReadOnly]
  * @returns {Promise<Images | string>} Why not, if a string.
  */
-async function loadImages(store, folder, checkpoint, onProgress) {
+async function loadImages(
+  store,
+  folder,
+  checkpoint,
+  { onProgress, images: lazyImages, isReadOnly = false },
+) {
   /** @type {Images} */
-  const images = { extents: new Map(), segments: new Map() };
+  const images = { extents: new Map(), segments: new Map(), lazy: [] };
   /** @type {Map<number, Piece[]>} */
   const pieces = new Map();
-  for (const { path, size, extents } of checkpoint.files) {
-    const file = folder.loadFile(path);
-    file.loadSize(size);
-    images.extents.set(file, extents);
+  /** @type {(() => Promise<string | null>)[]} */
+  const tables = [];
+  for (const entry of checkpoint.files) {
+    const { path, size, image: id, extents } = entry;
+    const stored = storedSize(entry);
+    /** @type {Piece['load']} */
+    let load;
+    if (id > 0) {
+      const bytes = new Uint8Array(stored);
+      load = (number, piece) => bytes.set(piece, number * EXTENT_SIZE);
+      tables.push(async () => {
+        const table = new PageTable(Math.ceil(size / PAGE_SIZE), bytes);
+        const image = await lazyImages.open(id, table, { isReadOnly });
+        if (typeof image === 'string') return `${path}: ${image}`;
+        folder.loadFile(path, image).loadSize(size);
+        images.extents.set(image, extents);
+        images.lazy.push(image);
+        return null;
+      });
+    } else {
+      const file = folder.loadFile(path);
+      file.loadSize(size);
+      images.extents.set(file.image, extents);
+      load = (number, piece) => file.loadExtent(number, piece);
+    }
     for (const [number, ref] of extents.entries()) {
-      const piece = {
-        path,
-        file,
-        number,
-        ref,
-        length: extentLength(size, number),
-      };
+      const length = extentLength(stored, number);
+      const piece = { path, number, ref, length, load };
       pieces.set(ref.key, [...(pieces.get(ref.key) ?? []), piece]);
     }
   }
@@ -303,6 +346,7 @@ async function loadImages(store, folder, checkpoint, onProgress) {
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, readOn));
+  for (const open of tables) problem ??= await open();
   return problem ?? images;
 }
 
@@ -313,7 +357,7 @@ async function loadImages(store, folder, checkpoint, onProgress) {
  */
 function place(segment, pieces) {
   const used = pieces.reduce((sum, { length }) => sum + roundUp(length, 8), 0);
-  for (const { path, file, number, ref, length } of pieces) {
+  for (const { path, number, ref, length, load } of pieces) {
     const end = ref.offset + length;
     if (!segment || segment.length < end) {
       return `extent ${number} of ${path} is missing`;
@@ -323,7 +367,7 @@ function place(segment, pieces) {
       return `extent ${number} of ${path} is damaged`;
     }
     // A view would keep the stale part of the segment in memory too.
-    file.loadExtent(number, used === segment.length ? bytes : bytes.slice());
+    load(number, used === segment.length ? bytes : bytes.slice());
   }
   return null;
 }

@@ -7,18 +7,24 @@
  * lie outside the WebAssembly heap.
  *
  * Rejections carry a `code`: quota_exceeded, writer_fenced, store_unavailable,
- * store_lost, store_damaged, store_too_new, restore_point_not_found.
+ * store_lost, store_damaged, store_too_new, restore_point_not_found,
+ * opfs_unavailable, dedicated_worker_required, storage_in_use,
+ * too_large_for_memory.
  */
 
 import { evictionRisk } from '../core/eviction-risk.js';
 import { databaseName, rawFileName } from '../core/names.js';
+import { EXTENT_SIZE } from '../core/page-size.js';
 import { PagedFolder } from '../core/paged-folder.js';
+import { ResidentImage } from '../core/resident-image.js';
 import { Checkpointer } from './checkpointer.js';
 import { features } from './features.js';
 import { Flusher, LIMITS } from './flusher.js';
 import { FrozenFile } from './frozen-file.js';
 import { GivenFile } from './given-file.js';
 import { GZIP } from './gzip.js';
+import { ImageFiles } from './image-files.js';
+import { LazyImages } from './lazy-images.js';
 import { PageStore, StoreError } from './page-store.js';
 import { recover } from './recovery.js';
 import { Reserve } from './reserve.js';
@@ -29,6 +35,7 @@ import { verify } from './verification.js';
 /** @import { Clock, Limits, SealedRecord } from './flusher.js' */
 /** @import { Recovered } from './recovery.js' */
 /** @import { LogKey } from '../core/log-recovery.js' */
+/** @import { LazyImage } from '../core/lazy-image.js' */
 /** @import { FileView, PagedFile } from '../core/paged-file.js' */
 /** @import { Packing } from './gzip.js' */
 
@@ -53,6 +60,11 @@ const AT_REST = [50, 100, 200, 500];
 
 /** In bytes: comparing images takes as much memory again. */
 const LARGEST_COMPARED = 256 << 20;
+
+/** In bytes: more does not go from OPFS into memory. */
+const LARGEST_RESIDENT = 1 << 30;
+
+/** @typedef {'indexeddb' | 'opfs'} Store  Where the image of a file is kept. */
 
 /**
  * @typedef {object} FileCalls  Creating and removing as the file system sees it.
@@ -80,6 +92,11 @@ export class Volume {
   #clock;
   #events;
   #folder;
+  #images;
+
+  /** Why something that is stored could not be read. @type {Error | null} */
+  #damage = null;
+
   /** @type {FileCalls | null} */
   #fileCalls = null;
   #flusher;
@@ -107,7 +124,8 @@ export class Volume {
    * @param {Clock} [options.clock]
    * @param {Limits} [options.limits]
    * @param {Packing} [options.packing]
-   * @returns {Promise<Volume>} Its files are in memory.
+   * @param {LazyImages} [options.images]
+   * @returns {Promise<Volume>} Its files are in memory, or can be read.
    * @throws {StoreError}
    */
   static async open(
@@ -119,12 +137,19 @@ export class Volume {
       clock = SYSTEM_CLOCK,
       limits = LIMITS,
       packing = GZIP,
+      images = new LazyImages(new ImageFiles(name)),
     },
   ) {
-    const opened = await openStore(store, { clock, onProgress, limits });
-    const parts = { store, ...opened, clock, events, packing };
-    const flusher = new Flusher({ ...parts, limits });
-    return new Volume({ ...parts, flusher });
+    try {
+      const options = { clock, onProgress, limits, images };
+      const opened = await openStore(store, options);
+      const parts = { store, ...opened, clock, events, packing, images };
+      const flusher = new Flusher({ ...parts, limits });
+      return new Volume({ ...parts, flusher });
+    } catch (error) {
+      images.close();
+      throw error;
+    }
   }
 
   /**
@@ -136,9 +161,20 @@ export class Volume {
    * @param {Clock} parts.clock
    * @param {VolumeEvents} parts.events
    * @param {Packing} parts.packing
+   * @param {LazyImages} parts.images
    */
-  constructor({ store, folder, flusher, recovered, clock, events, packing }) {
+  constructor({
+    store,
+    folder,
+    flusher,
+    recovered,
+    clock,
+    events,
+    packing,
+    images,
+  }) {
     this.#store = store;
+    this.#images = images;
     this.#folder = folder;
     this.#flusher = flusher;
     this.#points = new RestorePoints(
@@ -151,6 +187,7 @@ export class Volume {
     this.#events = events;
     folder.onCommit = (path) => this.#committed(path);
     this.#refreshEstimate();
+    void this.#collectImages();
   }
 
   get folder() {
@@ -202,13 +239,16 @@ export class Volume {
       persisted,
       quota,
     });
+    const file = this.#folder.find(this.#inside(path));
     return {
       ...this.summary(),
+      store: storeOf(file),
       usage: this.#estimate.usage ?? null,
       quota,
       persisted,
       evictionRisk: risk,
-      fileBytes: this.#folder.find(this.#inside(path))?.size ?? 0,
+      fileBytes: file?.size ?? 0,
+      cacheBytes: this.#images.cacheBytes,
       logBytes: this.#flusher.logBytes,
       reserveBytes: this.#flusher.reserveBytes,
       epoch: this.#flusher.epoch,
@@ -218,7 +258,9 @@ export class Volume {
 
   /** The part of the status that changes with each commit. */
   summary() {
-    const { lastError } = this.#flusher;
+    const lastError = /** @type {{code?: string, message: string} | null} */ (
+      this.#flusher.lastError ?? this.#damage
+    );
     return {
       committedSeq: this.#folder.committedSeq,
       durableSeq: this.#flusher.durableSeq,
@@ -226,6 +268,16 @@ export class Volume {
       lastError: lastError?.message ?? null,
       lastErrorCode: lastError?.code ?? null,
     };
+  }
+
+  /**
+   * Something that is stored could not be read: the status says so from now on.
+   *
+   * @param {unknown} error
+   */
+  noteDamage(error) {
+    this.#damage = /** @type {Error} */ (error);
+    this.#events.changed();
   }
 
   /**
@@ -302,13 +354,79 @@ export class Volume {
     if (!source || source.isReadOnly)
       throw new StoreError('store_unavailable', `${staged} is missing`);
     const inside = this.#inside(path);
-    await this.#flusher.replace(() => {
-      const target = this.#fileAt(this.root, inside);
-      const undo = target.become(source);
-      this.#folder.noteChange(inside);
-      return undo;
-    });
+    const isLazy = this.#folder.find(inside)?.image.isLazy === true;
+    const lazy = isLazy ? await this.#images.create() : null;
+    await this.#orDelete(lazy, () =>
+      this.#flusher.replace(() => {
+        const target = this.#fileAt(this.root, inside);
+        const undo = target.become(source);
+        if (lazy) inLazyImage(target, lazy);
+        this.#folder.noteChange(inside);
+        return undo;
+      }),
+    );
     this.removeScratch(staged);
+  }
+
+  /**
+   * Keep the image of a file elsewhere from now on, atomically and durably. Nobody
+   * may have *path* open.
+   *
+   * @param {string} path
+   * @param {Store} store
+   * @throws {StoreError} Everything is as it was.
+   */
+  async moveFile(path, store) {
+    const inside = this.#inside(path);
+    const file = this.#fileAt(this.root, inside);
+    if (storeOf(file) === store) return;
+    if (store === 'indexeddb' && file.size > LARGEST_RESIDENT) {
+      const mebibytes = Math.ceil(file.size / 2 ** 20);
+      throw new StoreError(
+        'too_large_for_memory',
+        `the database has ${mebibytes} MiB, and IndexedDB keeps all of it in ` +
+          `memory: 1024 MiB at most; remove old conversations first`,
+      );
+    }
+    const lazy = store === 'opfs' ? await this.#images.create() : null;
+    await this.#orDelete(lazy, () =>
+      this.#flusher.replace(() =>
+        lazy ? inLazyImage(file, lazy) : inMemory(file),
+      ),
+    );
+  }
+
+  /**
+   * @param {LazyImage | null} lazy  Deleted if *work* fails and leaves no doubt.
+   * @param {() => Promise<void>} work
+   */
+  async #orDelete(lazy, work) {
+    try {
+      await work();
+    } catch (error) {
+      // In doubt a stored checkpoint may list it. The next opening will know.
+      const { isInDoubt } = this.#flusher.checkpointer;
+      if (lazy && !isInDoubt) await this.#deleteQuietly(lazy);
+      throw error;
+    }
+  }
+
+  /** @param {LazyImage} image */
+  async #deleteQuietly(image) {
+    try {
+      await this.#images.delete(image.id);
+    } catch (error) {
+      // It is garbage, and goes at the next opening.
+      if (!(error instanceof StoreError)) throw error;
+    }
+  }
+
+  async #collectImages() {
+    try {
+      await this.#images.collectGarbage(this.#store);
+    } catch {
+      // It costs space, no data. Where there is no OPFS there is nothing to find.
+    }
   }
 
   /**
@@ -461,7 +579,9 @@ export class Volume {
       const images = isAtRest && !isLarge ? this.#frozen() : null;
       try {
         const { head: next } = this.#flusher;
-        const result = await verify(this.#store, { next, images });
+        const pause = () => this.#clock.sleep(0);
+        const expected = { next, images, pause };
+        const result = await verify(this.#store, this.#images, expected);
         const isPruned = this.#flusher.checkpointer.id !== id;
         if (!isPruned && (isAtRest || ms === AT_REST.at(-1))) return result;
       } finally {
@@ -486,6 +606,7 @@ export class Volume {
     } finally {
       this.#flusher.close();
       this.#store.close();
+      this.#images.close();
     }
   }
 
@@ -578,8 +699,9 @@ export class Volume {
  * @param {Clock} options.clock
  * @param {(fraction: number) => void} options.onProgress
  * @param {Limits} options.limits
+ * @param {LazyImages} options.images
  */
-async function openStore(store, { clock, onProgress, limits }) {
+async function openStore(store, { clock, onProgress, limits, images }) {
   const { now } = clock;
   for (const ms of REOPENING) {
     let isLost = false;
@@ -588,8 +710,15 @@ async function openStore(store, { clock, onProgress, limits }) {
     };
     const folder = new PagedFolder(() => {});
     try {
-      const recovered = await recover(store, folder, { now, onProgress });
-      const checkpointer = new Checkpointer(store, folder, recovered, clock);
+      const options = { now, onProgress, images };
+      const recovered = await recover(store, folder, options);
+      const checkpointer = new Checkpointer(
+        store,
+        folder,
+        recovered,
+        clock,
+        images,
+      );
       const reserve = new Reserve(store, limits.reserve);
       const extentKeys = await store.extentKeys();
       await checkpointer.collectGarbage(extentKeys);
@@ -605,6 +734,33 @@ async function openStore(store, { clock, onProgress, limits }) {
     'store_lost',
     'the browser closes the store again and again',
   );
+}
+
+/** @param {PagedFile | undefined} file  @returns {Store} */
+function storeOf(file) {
+  return file?.image.isLazy ? 'opfs' : 'indexeddb';
+}
+
+/**
+ * @param {PagedFile} file
+ * @param {LazyImage} image  Empty; takes over what is in memory.
+ * @returns {() => void} Undo.
+ */
+function inLazyImage(file, image) {
+  if (!file.image.isLazy) image.adoptPages(file.image, file.size);
+  return file.moveTo(image);
+}
+
+/** @param {PagedFile} file  @returns {() => void} Undo. */
+function inMemory(file) {
+  const image = new ResidentImage();
+  for (let number = 0; number < file.extentCount; number++) {
+    const start = number * EXTENT_SIZE;
+    const bytes = new Uint8Array(Math.min(EXTENT_SIZE, file.size - start));
+    file.read(bytes, start);
+    image.loadExtent(number, bytes);
+  }
+  return file.moveTo(image);
 }
 
 /**

@@ -353,11 +353,12 @@ export class FakeTransaction {
 
   /** @param {Change} change */
   change(change) {
-    const { disk, quota, quotaPoint } = this.world;
+    const { world } = this;
+    const { disk, quota, quotaPoint } = world;
     const { database, store, key } = /** @type {any} */ (change);
     const before = disk.live.get(database)?.stores.get(store)?.get(key);
     if (change.kind === 'put' && quotaPoint === 'request') {
-      if (disk.usage + sizeOf(change.value) > quota) {
+      if (world.usage + sizeOf(change.value) > quota) {
         throw exception('QuotaExceededError');
       }
     }
@@ -375,7 +376,7 @@ export class FakeTransaction {
     const fault =
       world.faults('commit', { process, transaction: this }) ??
       (this.#changes.some(({ kind }) => kind === 'put') &&
-      world.disk.usage > world.quota
+      world.usage > world.quota
         ? 'QuotaExceededError'
         : null);
     if (fault && fault !== 'ambiguous') {

@@ -6,8 +6,11 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 
 import { databaseName } from '../../../web/core/names.js';
+import { ImageFiles } from '../../../web/worker/image-files.js';
+import { LazyImages } from '../../../web/worker/lazy-images.js';
 import { PageStore } from '../../../web/worker/page-store.js';
 import { Volume } from '../../../web/worker/volume.js';
+import { fakeOpfs } from './opfs.js';
 import { World } from './world.js';
 
 /** @import { SealedRecord } from '../../../web/worker/flusher.js' */
@@ -23,6 +26,9 @@ const LIMITS = {
   reserve: 16 << 10,
 };
 
+/** Small likewise: most pages have to be read, and some are spilled. */
+const IMAGE_LIMITS = { cache: 128 << 10, spillAt: 5 };
+
 /** At once, so that the world decides when things happen. */
 const PACKING = {
   pack: async (/** @type {Uint8Array} */ bytes) =>
@@ -32,8 +38,13 @@ const PACKING = {
 };
 
 export class Machine {
-  /** @param {number} seed */
-  constructor(seed) {
+  /**
+   * @param {number} seed
+   * @param {{hasOpfs?: boolean}} [options]  Hosts are dedicated workers of a browser
+   *   that has one.
+   */
+  constructor(seed, { hasOpfs = false } = {}) {
+    this.hasOpfs = hasOpfs;
     this.world = new World(seed);
     this.random = this.world.random;
     this.hosts = 0;
@@ -86,12 +97,19 @@ export class Host {
       clock: this.worker.clock,
       limits: LIMITS,
       packing: PACKING,
+      images: this.#images(),
       events: {
         sealed: (record) => this.tail.set(record.key.join('.'), record),
         settled: (/** @type {LogKey} */ key) => this.tail.delete(key.join('.')),
         changed: () => {},
       },
     });
+  }
+
+  #images() {
+    const { world, hasOpfs } = this.machine;
+    const platform = hasOpfs ? fakeOpfs(world, this.worker) : {};
+    return new LazyImages(new ImageFiles('main', platform), IMAGE_LIMITS);
   }
 
   /** @returns {Volume} */

@@ -53,6 +53,7 @@ const FILES = /** @type {const} */ ([
  * @property {boolean} [hasWipes]
  * @property {boolean} [hasTakeOvers]
  * @property {boolean} [hasReplacements]
+ * @property {boolean} [hasOpfs]  Files move to OPFS and back.
  */
 
 /** What can happen in a history, by the name of its kind. @type {[string, Options][]} */
@@ -63,6 +64,18 @@ export const KINDS = [
   ['wiped storage', { hasWipes: true }],
   ['failing requests', { hasFaults: true }],
   ['hosts that take over', { hasTakeOvers: true }],
+  ['files in OPFS', { hasOpfs: true, steps: 60 }],
+  [
+    'files in OPFS, and all else',
+    {
+      hasOpfs: true,
+      steps: 60,
+      hasReplacements: true,
+      hasQuota: true,
+      hasFaults: true,
+    },
+  ],
+  ['files in OPFS, wiped', { hasOpfs: true, hasWipes: true }],
   [
     'all at once',
     {
@@ -111,7 +124,8 @@ export class VolumeHistory {
    * @param {Options} options
    */
   constructor(seed, options) {
-    this.machine = new Machine(seed);
+    const { hasOpfs = false } = options;
+    this.machine = new Machine(seed, { hasOpfs });
     this.world = this.machine.world;
     this.random = this.world.random;
     this.options = options;
@@ -222,6 +236,10 @@ export class VolumeHistory {
   async #act() {
     const { random, world } = this;
     const { hasWipes, hasTakeOvers, hasReplacements, hasQuota } = this.options;
+    if (this.options.hasOpfs && random.chance(0.06)) {
+      this.#move();
+      return;
+    }
     const action = random.below(100);
     if (action < 40) this.#write();
     else if (action < 52) this.#flush(false);
@@ -238,7 +256,7 @@ export class VolumeHistory {
     else if (action < 91 && hasTakeOvers) await this.#takeOver();
     else if (action < 94 && hasQuota) {
       const room = random.below(80_000);
-      world.quota = random.chance(0.5) ? Infinity : world.disk.usage + room;
+      world.quota = random.chance(0.5) ? Infinity : world.usage + room;
       this.log.push(`quota ${world.quota}`);
     } else if (action < 96) await this.#killBrowser();
     else if (action < 99) {
@@ -460,6 +478,33 @@ export class VolumeHistory {
       this.#acknowledge('relaxed', at);
     };
     this.#track(replace());
+  }
+
+  /** The image of a file moves to the other store. */
+  #move() {
+    const { random, host } = this;
+    const volume = host.opened;
+    const [path] = random.pick(FILES);
+    const file = this.files.get(path);
+    if (!file || this.replacing || file.inTransaction) return;
+    const { store } = volume.status(path);
+    const to = store === 'opfs' ? 'indexeddb' : 'opfs';
+    this.replacing = path;
+    this.log.push(`move ${path} to ${to}`);
+    const move = async () => {
+      try {
+        await volume.moveFile(path, to);
+        this.log.push(`moved ${path} to ${to}`);
+        assert.equal(volume.status(path).store, to);
+      } catch (error) {
+        this.log.push(`not moved: ${/** @type {any} */ (error).code}`);
+        if (this.host === host) assert.equal(volume.status(path).store, store);
+        throw error;
+      } finally {
+        if (this.host === host) this.replacing = null;
+      }
+    };
+    this.#track(move());
   }
 
   /**

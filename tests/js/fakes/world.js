@@ -13,6 +13,7 @@
 import { Disk } from './disk.js';
 import { FakeBlob, FakeFactory } from './indexeddb.js';
 import { FakeKeyRange } from './keys.js';
+import { FakeFiles } from './opfs.js';
 import { Random } from './random.js';
 
 /** @import { FakeConnection, FakeTransaction } from './indexeddb.js' */
@@ -39,6 +40,9 @@ import { Random } from './random.js';
 export class World {
   now = 1_700_000_000_000;
   disk = new Disk();
+
+  /** The origin private file system. */
+  files = new FakeFiles();
 
   /** @type {FaultPlan} */
   faults = () => null;
@@ -82,6 +86,11 @@ export class World {
   /** @param {number} seed */
   constructor(seed) {
     this.random = new Random(seed);
+  }
+
+  /** In bytes: all that the origin has stored. */
+  get usage() {
+    return this.disk.usage + this.files.usage;
   }
 
   /** A tab or a worker. @param {string} name */
@@ -176,6 +185,7 @@ export class World {
    */
   losePower({ tear = false } = {}) {
     this.disk.losePower(this.random.below, tear);
+    this.files.losePower(this.random.below);
     this.#startAgain();
   }
 
@@ -191,6 +201,7 @@ export class World {
   wipe() {
     for (const connection of [...this.connections]) connection.lose(true);
     this.disk.wipe();
+    this.files.wipe();
   }
 
   /**
@@ -203,6 +214,7 @@ export class World {
       halfDone.map(({ connection }) => connection.name),
     );
     for (const transaction of this.transactions) transaction.undo();
+    this.files.releaseAll();
     if (databases.size < halfDone.length) {
       this.disk.wipe();
       this.wasDamaged = true;
