@@ -39,6 +39,9 @@ names the way out. ``detail`` is the same data as JSON, for the border.
     │  │  ├─ StoreLostError             store_lost
     │  │  ├─ StoreTooNewError           store_too_new
     │  │  └─ StoreDamagedError          store_damaged
+    │  ├─ OpfsUnavailableError          opfs_unavailable
+    │  │  └─ DedicatedWorkerRequiredError dedicated_worker_required
+    │  ├─ TooLargeForMemoryError        too_large_for_memory
     │  └─ BackupError                   backup
     │     ├─ NotADatabaseError          backup_not_a_database
     │     ├─ BackupTruncatedError       backup_truncated
@@ -74,6 +77,7 @@ __all__ = [
     "ConnectionLostError",
     "ConstraintError",
     "CursorError",
+    "DedicatedWorkerRequiredError",
     "DurabilityError",
     "EncryptionError",
     "MigrationChangedError",
@@ -81,6 +85,7 @@ __all__ = [
     "NoRoomForRestorePointError",
     "NotADatabaseError",
     "NotEncryptedError",
+    "OpfsUnavailableError",
     "ParameterError",
     "PassphraseRequiredError",
     "PersonaNotFoundError",
@@ -109,6 +114,7 @@ __all__ = [
     "StoreLostError",
     "StoreTooNewError",
     "StoreUnavailableError",
+    "TooLargeForMemoryError",
     "TransactionError",
     "WriterFencedError",
     "WrongPassphraseError",
@@ -516,6 +522,47 @@ class StoreDamagedError(DurabilityError):
         "a part of the stored data fails its checksum and was set aside; download "
         "a backup and check what is missing"
     )
+
+
+class OpfsUnavailableError(StorageError):
+    """This browser gives the site no file system; nothing was changed."""
+
+    code = "opfs_unavailable"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this browser offers no file system to this site here; leave private "
+            "mode, use a current browser, or keep the database with store='indexeddb'"
+        )
+
+
+class DedicatedWorkerRequiredError(OpfsUnavailableError):
+    """All tabs share this host, and files are for a host of one tab."""
+
+    code = "dedicated_worker_required"
+
+    def __init__(self) -> None:
+        StorageError.__init__(
+            self,
+            "a database in files can be opened by the worker of one tab only; "
+            "connect with a dedicated worker",
+        )
+
+
+class TooLargeForMemoryError(StorageError):
+    """IndexedDB keeps a database in memory, and this one is too large for that."""
+
+    code = "too_large_for_memory"
+
+    def __init__(self, *, size: int, limit: int) -> None:
+        super().__init__(
+            f"the database has {size} bytes, and IndexedDB keeps all of it in memory: "
+            f"{limit} at most; remove old conversations first",
+            size=size,
+            limit=limit,
+        )
+        self.size = size
+        self.limit = limit
 
 
 # Backup ----------------------------------------------------------------------

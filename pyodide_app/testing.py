@@ -46,6 +46,7 @@ class FolderVolume:
         self._aside: dict[int, tuple[dict[str, object], bytes]] = {}
         self._seq = 0
         self._last_error: DurabilityError | None = None
+        self._stores: dict[str, str] = {}
         self.autosave: dict[str, int | None] = {}
         self.flushes: list[bool] = []
         self.failure: DurabilityError | None = None
@@ -103,6 +104,7 @@ class FolderVolume:
         size = file.stat().st_size if file.exists() else 0
         error = self._last_error
         return {
+            "store": self._stores.get(path, "indexeddb"),
             "committedSeq": self._seq + is_dirty,
             "durableSeq": self._seq,
             "pendingBytes": size if is_dirty else 0,
@@ -123,6 +125,12 @@ class FolderVolume:
         self._publish(Path(staged), self._durable / file.name)
         shutil.move(staged, file)
         self._seq += 1
+
+    async def move_file(self, path: str, store: str) -> None:
+        """Remember where *path* is to be; it stays in the folder."""
+        await asyncio.sleep(0)
+        self._fail_if_told()
+        self._stores[path] = store
 
     async def forget_replaced(self, *, quarantined: bool) -> None:
         """Nothing is left here of what was replaced."""

@@ -48,9 +48,20 @@ export interface Stream<T> extends AsyncIterableIterator<T, void, void> {
   return(): Promise<IteratorResult<T, void>>;
 }
 
+/**
+ * Where the image of a database is kept.
+ *
+ * - `indexeddb`: all of it is in memory while it is open; all tabs share it.
+ * - `opfs`: in a file of the origin's private file system, of which memory holds
+ *   what is used; one tab at a time has it.
+ */
+export type Store = 'indexeddb' | 'opfs';
+
 export interface OpenOptions extends CallOptions {
   /** Names the database. */
   dbName?: string;
+  /** One that is elsewhere moves when it is opened. Default: where it is. */
+  store?: Store | undefined;
   /** What an awaited write means; see the table in README.md. */
   durability?: Durability;
   /** Whether `batched` commits become durable by themselves. */
@@ -126,6 +137,10 @@ export interface StorageStatus {
   databaseBytes: number;
   /** Null if the database is plain. */
   encryption: Cipher | null;
+  /** Null if nothing is stored. */
+  store: Store | null;
+  /** `opfs` for a database in IndexedDB that had better not be all in memory. */
+  advisedStore?: Store;
   tabs: number;
   /** The release that serves this page; null if it is not built. */
   release: string | null;

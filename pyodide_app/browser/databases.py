@@ -27,7 +27,7 @@ from pyodide_app.errors import (
 )
 from pyodide_app.ids import new_id
 from pyodide_app.storage import AgentOSStorage, create_agentos_storage
-from pyodide_app.storage.adapter import Durability
+from pyodide_app.storage.adapter import Durability, Store, cannot_move
 from pyodide_app.storage.adapters.indexeddb import IndexedDbAdapter
 from pyodide_app.storage.adapters.memory import MemoryAdapter
 from pyodide_app.storage.adapters.sqlite import SqliteAdapter
@@ -52,6 +52,7 @@ class Opening:
         with_schema: Whether it gets the six tables.
         passphrase: Opens an encrypted database; a new one becomes encrypted.
         cipher: None finds out which one the database has.
+        store: Where its image is to be; None leaves it where it is.
     """
 
     db_name: str
@@ -62,6 +63,7 @@ class Opening:
     save_interval_ms: int
     passphrase: str | None = field(default=None, repr=False)
     cipher: Cipher | None = None
+    store: Store | None = None
 
 
 @dataclass(slots=True)
@@ -155,6 +157,8 @@ class Databases:
                 await self._unlock(database, opening)
             elif opening.passphrase is not None:
                 database.adapter.check_passphrase(opening.passphrase)
+            if database.handles and opening.store is not None:
+                await database.adapter.move_to(opening.store)
             try:
                 if opening.with_schema:
                     await _give_schema(database)
@@ -284,6 +288,8 @@ def _adapter_for(opening: Opening) -> SqliteAdapter:
         if opening.passphrase is not None:
             reason = "a database in memory is stored nowhere: leave the passphrase out"
             raise EncryptionError(reason)
+        if opening.store is not None:
+            raise cannot_move(opening.store, "memory")
         return MemoryAdapter()
     return IndexedDbAdapter(
         opening.db_name,
@@ -291,4 +297,5 @@ def _adapter_for(opening: Opening) -> SqliteAdapter:
         save_interval_ms=opening.save_interval_ms,
         passphrase=opening.passphrase,
         cipher=opening.cipher,
+        store=opening.store,
     )

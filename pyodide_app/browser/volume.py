@@ -67,6 +67,10 @@ class HostVolume:
         """Make *path* equal *staged*, atomically and durably; consume *staged*."""
         await _settled(self._js.replaceFile(path, staged))
 
+    async def move_file(self, path: str, store: str) -> None:
+        """Keep the image of *path* in *store* from now on."""
+        await _settled(self._js.moveFile(path, store))
+
     async def forget_replaced(self, *, quarantined: bool) -> None:
         """Return when nothing is stored of what files were before `replace_file`."""
         await _settled(self._js.forgetReplaced(quarantined))

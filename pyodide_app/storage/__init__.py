@@ -17,6 +17,7 @@ from pyodide_app.storage.adapter import (
     Statement,
     StorageAdapter,
     StorageStatus,
+    Store,
 )
 from pyodide_app.storage.adapters.indexeddb import IndexedDbAdapter
 from pyodide_app.storage.adapters.memory import MemoryAdapter
@@ -89,6 +90,7 @@ __all__ = [
     "StorageAdapter",
     "StorageHooks",
     "StorageStatus",
+    "Store",
     "StoreState",
     "Subscription",
     "TelemetryRecord",

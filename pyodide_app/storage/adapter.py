@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, TypeVar
 
+from pyodide_app.errors import CapabilityError
 from pyodide_app.storage.encryption import Cipher
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ __all__ = [
     "Statement",
     "StorageAdapter",
     "StorageStatus",
+    "Store",
+    "cannot_move",
 ]
 
 T = TypeVar("T")
@@ -61,6 +64,14 @@ goes with it. ``memory_only``: nothing is stored.
 
 Dialect: TypeAlias = Literal["sqlite", "postgres"]
 """Whose SQL the database runs."""
+
+Store: TypeAlias = Literal["indexeddb", "opfs"]
+"""Where a browser keeps the image of a database.
+
+``indexeddb``: all of it is in memory while it is open. ``opfs``: in a file of the
+origin's private file system, of which memory holds what is used; one tab at a time
+has it open.
+"""
 
 Durability: TypeAlias = Literal["batched", "commit", "strict"]
 """When `run` returns: committed (``batched``), or durable. See ARCHITECTURE.md."""
@@ -139,6 +150,7 @@ class StorageStatus:
             installed; ``status()`` of the JavaScript API does.
         database_bytes: Size of the database file.
         encryption: The cipher of the database; None if it is plain.
+        store: See `Store`; None if it is no browser's.
         details: What else the platform reports.
     """
 
@@ -155,6 +167,7 @@ class StorageStatus:
     eviction_risk: EvictionRisk = "none"
     database_bytes: int = 0
     encryption: str | None = None
+    store: Store | None = None
     details: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -412,6 +425,17 @@ class StorageAdapter(Protocol):
         """Make the database and its restore points plain again. Raises as above."""
         ...
 
+    async def move_to(self, store: Store) -> None:
+        """Keep the image of the database elsewhere, atomically and durably.
+
+        Raises:
+            CapabilityError: It is no browser's.
+            OpfsUnavailableError: The browser offers no files here.
+            TooLargeForMemoryError: Only OPFS can keep it.
+            DurabilityError: It stays where it was.
+        """
+        ...
+
     def scratch_path(self, name: str) -> str:
         """Return where a file for `replace_database` may be written."""
         ...
@@ -506,3 +530,9 @@ class StorageAdapter(Protocol):
                 seconds for a large database, and everybody waits.
         """
         ...
+
+
+def cannot_move(store: Store, kind: str) -> CapabilityError:
+    """Return the error for a database that no browser keeps."""
+    reason = f"store={store!r} is for a browser; this database is of kind {kind!r}"
+    return CapabilityError(reason)

@@ -7,13 +7,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
-from pyodide_app.errors import EncryptionError, StorageError, StorageResolutionError
+from pyodide_app.errors import (
+    EncryptionError,
+    OpfsUnavailableError,
+    StorageError,
+    StorageResolutionError,
+)
 from pyodide_app.storage.adapter import (
     Durability,
     QuarantinedItem,
     RestorePoint,
     StorageAdapter,
     StorageStatus,
+    Store,
+    cannot_move,
 )
 from pyodide_app.storage.adapters.indexeddb import IndexedDbAdapter
 from pyodide_app.storage.adapters.memory import MemoryAdapter
@@ -68,6 +75,7 @@ async def create_agentos_storage(
     save_interval_ms: int = 100,
     passphrase: str | None = None,
     cipher: Cipher | None = None,
+    store: Store | None = None,
     hooks: StorageHooks | Sequence[StorageHooks] | None = None,
     priority: Sequence[str] | None = None,
 ) -> "AgentOSStorage":
@@ -90,6 +98,8 @@ async def create_agentos_storage(
         passphrase: Opens an encrypted database; a new one becomes encrypted. One
             that is plain is refused: open it without, then call `encrypt`.
         cipher: Default: that of the database; see `Cipher`.
+        store: Where a browser is to keep the image, see `Store`. Default: where
+            it is, and for a new one IndexedDB.
         hooks: Called around each statement, in order.
         priority: Names of adapters in the order to try them.
 
@@ -98,6 +108,7 @@ async def create_agentos_storage(
             last one's error is its cause.
         SchemaError: The database is from a newer release.
         EncryptionError: The passphrase is missing, wrong, or of no use.
+        OpfsUnavailableError: The browser offers no files here.
     """
     if adapter is not None and not isinstance(adapter, str):
         if passphrase is not None:
@@ -118,7 +129,10 @@ async def create_agentos_storage(
                 durability=durability,
                 passphrase=passphrase,
                 cipher=cipher,
+                store=store,
             )
+        if store is not None:
+            raise cannot_move(store, kind)
         if kind == "native":
             return NativeSqliteAdapter(
                 path or f"{db_name}.db",
@@ -160,7 +174,7 @@ async def create_agentos_storage(
         try:
             chosen = make(candidate.kind)
             await chosen.open()
-        except EncryptionError:
+        except (EncryptionError, OpfsUnavailableError):
             # It is there: another one in its place would be an empty one.
             raise
         except (StorageError, OSError) as error:
@@ -292,6 +306,22 @@ class AgentOSStorage:
     async def decrypt(self, passphrase: str) -> None:
         """Make the database and its restore points plain again. Raises as above."""
         await self.adapter.decrypt(passphrase)
+
+    async def move_to(self, store: Store) -> None:
+        """Keep the image of the database elsewhere, atomically and durably.
+
+        It is what it was before, or it has moved; whatever happens in between.
+
+        Args:
+            store: See `Store`.
+
+        Raises:
+            CapabilityError: It is no browser's.
+            OpfsUnavailableError: The browser offers no files here.
+            TooLargeForMemoryError: Only OPFS can keep it.
+            DurabilityError: It stays where it was.
+        """
+        await self.adapter.move_to(store)
 
     async def export_database(
         self,

@@ -24,6 +24,7 @@ from pyodide_app.storage.adapter import (
     Statement,
     StorageAdapter,
     StorageStatus,
+    Store,
 )
 from pyodide_app.storage.changes import ChangeFeed
 from pyodide_app.storage.diagnostics import Diagnosis
@@ -223,6 +224,10 @@ class HookedAdapter:
     async def decrypt(self, passphrase: str) -> None:
         """Make the database and its restore points plain again."""
         await self._inner.decrypt(passphrase)
+
+    async def move_to(self, store: Store) -> None:
+        """Keep the image of the database elsewhere."""
+        await self._inner.move_to(store)
 
     def scratch_path(self, name: str) -> str:
         """Return where a file for `replace_database` may be written."""

@@ -51,9 +51,9 @@ class Volume(Protocol):
     def status(self, path: str) -> Mapping[str, object]:
         """Return what is known about *path*.
 
-        Keys: ``committedSeq``, ``durableSeq``, ``pendingBytes``, ``lastError``,
-        ``lastErrorCode``, ``usage``, ``quota``, ``persisted``, ``evictionRisk``,
-        ``fileBytes``, ``recovery``, and others.
+        Keys: ``store``, ``committedSeq``, ``durableSeq``, ``pendingBytes``,
+        ``lastError``, ``lastErrorCode``, ``usage``, ``quota``, ``persisted``,
+        ``evictionRisk``, ``fileBytes``, ``recovery``, and others.
         """
         ...
 
@@ -62,6 +62,20 @@ class Volume(Protocol):
 
         Raises:
             DurabilityError: *path* is as it was.
+        """
+        ...
+
+    async def move_file(self, path: str, store: str) -> None:
+        """Keep the image of *path* in *store* from now on, atomically and durably.
+
+        Args:
+            path: Nobody may have it open.
+            store: ``indexeddb`` or ``opfs``, see `Store`.
+
+        Raises:
+            OpfsUnavailableError: The browser offers no files here.
+            TooLargeForMemoryError: Only OPFS can keep it.
+            DurabilityError: It stays where it was.
         """
         ...
 

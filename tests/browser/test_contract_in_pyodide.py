@@ -1,6 +1,7 @@
 """`IndexedDbAdapter` keeps the adapter contract where it lives: in the browser.
 
-One worker runs all cases of tests/contract, each on a database of its own.
+One worker runs all cases of tests/contract, each on a database of its own, in
+IndexedDB and in OPFS.
 """
 
 import json
@@ -21,24 +22,34 @@ RUN_ALL = """
     from pyodide_app import IndexedDbAdapter
     from pyodide_app.browser.volume import HostVolume
 
-    async def outcome(case, durability):
-        name = f"{durability}/{case.__name__}"
+    async def outcome(case, durability, store):
         adapter = IndexedDbAdapter(
-            name, durability=durability, volume=HostVolume(volume_js)
+            f"{store}/{durability}/{case.__name__}",
+            durability=durability,
+            store=store,
+            volume=HostVolume(volume_js),
         )
         await adapter.open()
         try:
             await case(adapter)
         except Exception:
             return traceback.format_exc()
+        else:
+            # Some cases close it.
+            if adapter.is_open and (now := (await adapter.status()).store) != store:
+                return f"it is in {now} now"
         finally:
             await adapter.close()
         return None
 
     found = {}
-    for durability in ("batched", "commit", "strict"):
+    for store, durability in (
+        ("indexeddb", "batched"), ("indexeddb", "commit"), ("indexeddb", "strict"),
+        ("opfs", "batched"), ("opfs", "commit"), ("opfs", "strict"),
+    ):
         for case in cases():
-            found[f"{durability}/{case.__name__}"] = await outcome(case, durability)
+            name = f"{store}/{durability}/{case.__name__}"
+            found[name] = await outcome(case, durability, store)
     json.dumps(found)
 """
 
@@ -54,9 +65,11 @@ def outcomes(shared_page):
 
 @pytest.mark.parametrize("case", [case.__name__ for case in cases()])
 def test_the_browser_keeps_the_contract(outcomes, case):
-    """What the contract says of every adapter holds on IndexedDB, in each mode."""
+    """What the contract says of every adapter holds in each store and mode."""
     failed = [
-        text for name, text in outcomes.items() if name.endswith(f"/{case}") and text
+        f"{name}\n{text}"
+        for name, text in outcomes.items()
+        if name.endswith(f"/{case}") and text
     ]
 
     assert not failed, "\n".join(failed)

@@ -28,6 +28,18 @@ _DEDICATED = """() => {
   };
 }"""
 
+# Where the database is, beside what is promised.
+_MODES = pytest.mark.parametrize(
+    ("durability", "store"),
+    [
+        pytest.param("commit", "indexeddb", id="commit"),
+        pytest.param("batched", "indexeddb", id="batched"),
+        pytest.param("commit", "opfs", id="commit-opfs"),
+    ],
+)
+
+_PLACES = {"indexeddb": "", "opfs": ", in OPFS"}
+
 # Rows are so much larger that a checkpoint takes a quarter of a second.
 _SCALE = 24
 
@@ -54,44 +66,50 @@ def _kill_again_and_again(
     writing.tell()
 
 
-@pytest.mark.parametrize("durability", ["commit", "batched"])
+@_MODES
 def test_a_killed_browser_loses_nothing_that_was_promised(
     durability: str,
+    store: str,
     persistent_profile: PersistentProfile,
     base_url: str,
     soak_count: int,
     reliability: BeginRow,
 ) -> None:
-    """Each of the two takes half of the rounds."""
-    writing = Writing(reliability("browser killed while it writes", mode=durability))
+    """Each takes half of the rounds."""
+    what = f"browser killed while it writes{_PLACES[store]}"
+    writing = Writing(reliability(what, mode=durability), store=store)
     _kill_again_and_again(writing, persistent_profile, base_url, soak_count // 2)
 
 
 @pytest.mark.firefox
-@pytest.mark.parametrize("durability", ["commit", "batched"])
+@_MODES
 def test_a_killed_firefox_loses_nothing_that_was_promised(
     durability: str,
+    store: str,
     firefox_profile: PersistentProfile,
     base_url: str,
     soak_count: int,
     reliability: BeginRow,
 ) -> None:
     """A sixth of the rounds: its launch takes longer than the killing."""
-    writing = Writing(reliability("browser killed while it writes", mode=durability))
+    what = f"browser killed while it writes{_PLACES[store]}"
+    writing = Writing(reliability(what, mode=durability), store=store)
     rounds = max(2, soak_count // 12)
     _kill_again_and_again(writing, firefox_profile, base_url, rounds)
 
 
-@pytest.mark.parametrize("durability", ["commit", "batched"])
+@_MODES
 def test_a_killed_renderer_loses_nothing_that_was_promised(
     durability: str,
+    store: str,
     persistent_profile: PersistentProfile,
     base_url: str,
     soak_count: int,
     reliability: BeginRow,
 ) -> None:
     """The host dies with its tab, while the browser and its IndexedDB live on."""
-    writing = Writing(reliability("renderer killed while it writes", mode=durability))
+    what = f"renderer killed while it writes{_PLACES[store]}"
+    writing = Writing(reliability(what, mode=durability), store=store)
     context = persistent_profile.launch()
     writing.listen(context)
     for _ in range(max(2, soak_count // 10)):
@@ -105,17 +123,29 @@ def test_a_killed_renderer_loses_nothing_that_was_promised(
     writing.tell()
 
 
-@pytest.mark.parametrize("kills", ["browser", "renderer"])
+@pytest.mark.parametrize(
+    ("kills", "store"),
+    [
+        pytest.param("browser", "indexeddb", id="browser"),
+        pytest.param("renderer", "indexeddb", id="renderer"),
+        pytest.param("browser", "opfs", id="browser-opfs"),
+        pytest.param("renderer", "opfs", id="renderer-opfs"),
+    ],
+)
 def test_killed_while_a_checkpoint_is_written(
     kills: str,
+    store: str,
     persistent_profile: PersistentProfile,
     base_url: str,
     soak_count: int,
     reliability: BeginRow,
 ) -> None:
     """The old state or the new one, whichever step was the last."""
-    row = reliability(f"{kills} killed while a checkpoint is written", mode="commit")
-    _kill_in_checkpoints(row, kills, persistent_profile, base_url, soak_count // 16)
+    what = f"{kills} killed while a checkpoint is written{_PLACES[store]}"
+    row = reliability(what, mode="commit")
+    writing = Writing(row, scale=_SCALE, store=store)
+    rounds = soak_count // 16
+    _kill_in_checkpoints(row, writing, kills, persistent_profile, base_url, rounds)
 
 
 @pytest.mark.firefox
@@ -126,14 +156,19 @@ def test_firefox_killed_while_a_checkpoint_is_written(
     reliability: BeginRow,
 ) -> None:
     row = reliability("browser killed while a checkpoint is written", mode="commit")
+    writing = Writing(row, scale=_SCALE)
     rounds = soak_count // 25
-    _kill_in_checkpoints(row, "browser", firefox_profile, base_url, rounds)
+    _kill_in_checkpoints(row, writing, "browser", firefox_profile, base_url, rounds)
 
 
 def _kill_in_checkpoints(
-    row: Row, kills: str, profile: PersistentProfile, url: str, rounds: int
+    row: Row,
+    writing: Writing,
+    kills: str,
+    profile: PersistentProfile,
+    url: str,
+    rounds: int,
 ) -> None:
-    writing = Writing(row, scale=_SCALE)
     stages: Counter[str] = Counter()
     context = profile.launch()
     writing.listen(context)
@@ -211,9 +246,10 @@ def test_a_dedicated_host_that_is_ended_alone_loses_nothing(
     writing.tell()
 
 
-@pytest.mark.parametrize("durability", ["commit", "batched"])
+@_MODES
 def test_a_tab_left_in_the_middle_of_writing(
     durability: str,
+    store: str,
     each_context: BrowserContext,
     base_url: str,
     soak_count: int,
@@ -221,7 +257,8 @@ def test_a_tab_left_in_the_middle_of_writing(
 ) -> None:
     """It is closed, sent elsewhere or reloaded, and with it the only tab there is."""
     what = "only tab closed, sent elsewhere or reloaded while it writes"
-    writing = Writing(reliability(what, mode=durability))
+    row = reliability(what + _PLACES[store], mode=durability)
+    writing = Writing(row, store=store)
     writing.listen(each_context)
     for round_ in range(max(3, soak_count // 16)):
         page = open_blank(each_context, base_url)

@@ -49,9 +49,10 @@ class Writing:
     Args:
         row: Counts each fault; it says which durability is promised.
         scale: How many times as large rows are.
+        store: Where the database is.
     """
 
-    def __init__(self, row: Row, scale: int = 1) -> None:
+    def __init__(self, row: Row, scale: int = 1, store: str = "indexeddb") -> None:
         seed = secrets.randbits(32)
         self.rng = random.Random(seed)  # noqa: S311 (to repeat, not to hide)
         self._row = row
@@ -63,6 +64,7 @@ class Writing:
             "durability": row.mode,
             "saveIntervalMs": _INTERVAL_MS,
             "scale": scale,
+            "store": store,
         }
         self._count = 0
         self._log_bytes = 0

@@ -70,6 +70,16 @@ const LAST_LIST = 'conversations';
 /** While the database is encrypted. @type {Map<string, string>} */
 const unstoredDrafts = new Map();
 
+const STORE = 'store';
+
+/** Whether the database was last seen in OPFS; a hint that saves a detour. */
+export const isInOpfs = () => preferences.get(STORE) === 'opfs';
+
+/** @param {boolean} isThere  In OPFS. */
+export function noteOpfs(isThere) {
+  if (isThere !== isInOpfs()) preferences.set(STORE, isThere ? 'opfs' : null);
+}
+
 /** Known before the database is open. */
 export const isEncrypted = () => preferences.get(ENCRYPTED) === 'yes';
 

@@ -2,8 +2,9 @@
  * The page's end of the border: one connection to the host, however many
  * databases the page opens.
  *
- * Rule 1: a SharedWorker, one for all tabs of this release. Where there is none,
- *         a dedicated Worker; then one tab owns the database.
+ * Rule 1: a SharedWorker, one for all tabs of this release. Where there is none, or
+ *         where the database lies in OPFS, a dedicated Worker; then one tab owns the
+ *         database.
  * Rule 2: this tab's life is a Web Lock that the host waits for; the host's is one
  *         that this tab waits for, so that no call waits for a dead one.
  * Rule 3: the tail is written here when the page goes (see tail-writer.js).
@@ -35,11 +36,13 @@ const HOST = new URL('../worker/host.js', import.meta.url);
 let client = null;
 
 /**
- * The connection of this page; made by the first call.
+ * The connection of this page; made by the first call. If it is shared and a
+ * dedicated one is needed, it ends with `host_changed`.
  *
  * @param {HostOptions} [options]
  */
 export function connectToHost(options = {}) {
+  if (client?.isShared && options.dedicated) client.close();
   if (!client || client.isClosed) client = new RpcClient(options);
   return client;
 }
@@ -111,6 +114,11 @@ export class RpcClient {
   listen(listener) {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Every open database of it ends. */
+  close() {
+    if (!this.isClosed) this.#event('host', { state: 'changed' });
   }
 
   /** @param {string} tabId */

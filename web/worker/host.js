@@ -8,10 +8,15 @@
  *
  * Rule 1: nothing is opened without the writer lock.
  * Rule 2: when another host asks for the lock, this one makes everything durable,
- *         ends all calls with `host_changed` and never writes again.
+ *         ends all calls with `host_changed`, never writes again, and ends.
+ * Rule 3: a file in OPFS can be opened by a dedicated Worker only. A SharedWorker
+ *         that finds one refuses, and does not take it from the tab that has it.
  */
 
-import { DEFAULT_VOLUME } from '../core/names.js';
+import { databaseName, DEFAULT_VOLUME } from '../core/names.js';
+import { ImageFiles } from './image-files.js';
+import { assertOpenable } from './lazy-images.js';
+import { PageStore } from './page-store.js';
 import { bootPyodide, mountVolume } from './pyodide-host.js';
 import { createPythonDispatch } from './python-dispatch.js';
 import { RpcServer } from './rpc-server.js';
@@ -64,6 +69,7 @@ async function start() {
   const lock = await acquireWriterLock(DEFAULT_VOLUME, {
     takeOver,
     onAsked: letGo,
+    beforeAsking: assertMine,
   });
   try {
     const opening = Volume.open(DEFAULT_VOLUME, {
@@ -129,7 +135,21 @@ async function endIfFailed() {
 
 async function letGo() {
   server.close();
-  await volume?.close();
+  try {
+    await volume?.close();
+  } finally {
+    // As long as a tab is connected it would be the host of all that come later.
+    setTimeout(() => globalThis.close(), LAST_WORDS);
+  }
+}
+
+async function assertMine() {
+  const store = new PageStore(databaseName(DEFAULT_VOLUME));
+  try {
+    await assertOpenable(store, new ImageFiles(DEFAULT_VOLUME));
+  } finally {
+    store.close();
+  }
 }
 
 function announceStatus() {

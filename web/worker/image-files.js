@@ -298,7 +298,8 @@ function unavailable(cause) {
   );
 }
 
-function impossible() {
+/** Why a file cannot be opened where there are no synchronous handles. */
+export function impossible() {
   if (!('onconnect' in globalThis)) return unavailable();
   return new StoreError(
     'dedicated_worker_required',

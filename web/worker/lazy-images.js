@@ -10,6 +10,7 @@
 import { decodeCheckpoint } from '../core/checkpoint.js';
 import { LazyImage } from '../core/lazy-image.js';
 import { PageCache } from '../core/page-cache.js';
+import { impossible } from './image-files.js';
 
 /** @import { PageTable } from '../core/page-table.js' */
 /** @import { ImageFiles } from './image-files.js' */
@@ -92,6 +93,21 @@ export class LazyImages {
   close() {
     this.#files.close();
   }
+}
+
+/**
+ * A host that all tabs share must not take from one tab what it could not open.
+ *
+ * @param {PageStore} store  It may be open elsewhere.
+ * @param {ImageFiles} files
+ * @throws {StoreError} 'dedicated_worker_required' or 'opfs_unavailable'
+ */
+export async function assertOpenable(store, files) {
+  if (files.isPossible) return;
+  const [newest] = (await store.checkpoints()).slice(-1);
+  const checkpoint = newest && decodeCheckpoint(newest.bytes);
+  if (!checkpoint || typeof checkpoint === 'string') return;
+  if (checkpoint.files.some(({ image }) => image > 0)) throw impossible();
 }
 
 /**

@@ -64,6 +64,9 @@ const LARGEST_COMPARED = 256 << 20;
 /** In bytes: more does not go from OPFS into memory. */
 const LARGEST_RESIDENT = 1 << 30;
 
+/** In bytes: a file that is larger had better go to OPFS. */
+const LARGE = 256 << 20;
+
 /** @typedef {'indexeddb' | 'opfs'} Store  Where the image of a file is kept. */
 
 /**
@@ -243,6 +246,7 @@ export class Volume {
     return {
       ...this.summary(),
       store: storeOf(file),
+      advisedStore: adviceFor(file),
       usage: this.#estimate.usage ?? null,
       quota,
       persisted,
@@ -381,12 +385,7 @@ export class Volume {
     const file = this.#fileAt(this.root, inside);
     if (storeOf(file) === store) return;
     if (store === 'indexeddb' && file.size > LARGEST_RESIDENT) {
-      const mebibytes = Math.ceil(file.size / 2 ** 20);
-      throw new StoreError(
-        'too_large_for_memory',
-        `the database has ${mebibytes} MiB, and IndexedDB keeps all of it in ` +
-          `memory: 1024 MiB at most; remove old conversations first`,
-      );
+      throw tooLarge(file.size);
     }
     const lazy = store === 'opfs' ? await this.#images.create() : null;
     await this.#orDelete(lazy, () =>
@@ -736,9 +735,25 @@ async function openStore(store, { clock, onProgress, limits, images }) {
   );
 }
 
+/** @param {number} size  In bytes. */
+function tooLarge(size) {
+  const error = new StoreError(
+    'too_large_for_memory',
+    `the database has ${size} bytes, and IndexedDB keeps all of it in memory: ` +
+      `${LARGEST_RESIDENT} at most; remove old conversations first`,
+  );
+  return Object.assign(error, { detail: { size, limit: LARGEST_RESIDENT } });
+}
+
 /** @param {PagedFile | undefined} file  @returns {Store} */
 function storeOf(file) {
   return file?.image.isLazy ? 'opfs' : 'indexeddb';
+}
+
+/** @param {PagedFile | undefined} file  @returns {Store} */
+function adviceFor(file) {
+  const isLarge = (file?.size ?? 0) > LARGE;
+  return isLarge ? 'opfs' : storeOf(file);
 }
 
 /**

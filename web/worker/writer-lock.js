@@ -27,11 +27,16 @@ const HAND_OVER_TIME = 10_000;
  * @param {boolean} options.takeOver  Ask the holder to let go.
  * @param {() => Promise<void>} options.onAsked  Another host asks for the lock:
  *   finish; the lock is released when the promise settles.
+ * @param {() => Promise<void>} [options.beforeAsking]  Rejects if this host could
+ *   do nothing with it.
  * @returns {Promise<WriterLock>}
  * @throws {StoreError} 'store_unavailable' without Web Locks; `storage_in_use`
  *   if the holder keeps it.
  */
-export async function acquireWriterLock(volume, { takeOver, onAsked }) {
+export async function acquireWriterLock(
+  volume,
+  { takeOver, onAsked, beforeAsking },
+) {
   if (!globalThis.navigator?.locks) {
     throw new StoreError(
       'store_unavailable',
@@ -42,6 +47,7 @@ export async function acquireWriterLock(volume, { takeOver, onAsked }) {
   const free = await request(volume, { ifAvailable: true });
   if (free) return listen(volume, free, onAsked);
   if (!takeOver) throw inUse();
+  await beforeAsking?.();
   const channel = new BroadcastChannel(handOverChannel(volume));
   channel.postMessage('let go');
   channel.close();

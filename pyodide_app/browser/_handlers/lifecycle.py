@@ -11,6 +11,7 @@ from pyodide_app.browser.databases import Opening
 __all__ = [
     "close",
     "flush",
+    "move",
     "open_database",
     "plan_prune",
     "prune",
@@ -19,6 +20,7 @@ __all__ = [
 ]
 
 _DURABILITIES: Final = ("batched", "commit", "strict")
+_STORES: Final = ("indexeddb", "opfs", "")
 
 
 async def open_database(call: Call) -> object:
@@ -33,6 +35,7 @@ async def open_database(call: Call) -> object:
         save_interval_ms=given.integer("saveIntervalMs", 100),
         passphrase=passphrase_in(given),
         cipher=cipher_in(given),
+        store=given.choice("store", _STORES, "") or None,
     )
     if not opening.db_name:
         raise InvalidArgumentsError(field="dbName", expected="a name that is not empty")
@@ -66,6 +69,12 @@ async def flush(call: Call) -> object:
     return None
 
 
+async def move(call: Call) -> object:
+    store = call.arguments.choice("store", _STORES[:2], None)
+    await call.handle.adapter.move_to(store)
+    return None
+
+
 async def status(call: Call) -> object:
     handle = call.handle
     status = await handle.adapter.status()
@@ -84,6 +93,7 @@ async def status(call: Call) -> object:
         "evictionRisk": status.eviction_risk,
         "databaseBytes": status.database_bytes,
         "encryption": status.encryption,
+        "store": status.store,
         "tabs": call.host.tab_count(),
     }
 

@@ -1,8 +1,8 @@
 """A database in the browser, on the host's durable volume.
 
-SQLite reads and writes an ordinary file. The volume keeps its pages in memory and
-makes each committed state durable in IndexedDB: within the save interval, or
-before the call returns.
+SQLite reads and writes an ordinary file. The volume makes each committed state
+durable in IndexedDB: within the save interval, or before the call returns. The pages
+are in memory or, if they are kept in OPFS, read when they are needed.
 """
 
 from collections.abc import Mapping
@@ -22,6 +22,7 @@ from pyodide_app.storage.adapter import (
     QuarantinedItem,
     RestorePoint,
     StorageStatus,
+    Store,
 )
 from pyodide_app.storage.adapters.sqlite import ENGINE_PRAGMAS, SqliteAdapter
 from pyodide_app.storage.encryption import Cipher, EncryptionKey
@@ -46,6 +47,8 @@ class IndexedDbAdapter(SqliteAdapter):
         durability: See `Durability`.
         passphrase: Opens an encrypted database; a new one becomes encrypted.
         cipher: None finds out which one the file has, see `Cipher`.
+        store: Where the image is to be, see `Store`: one that is elsewhere moves
+            when it is opened. None leaves it where it is.
         volume: Where the file is; default: the one the browser package installed.
     """
 
@@ -71,6 +74,7 @@ class IndexedDbAdapter(SqliteAdapter):
         durability: Durability = "batched",
         passphrase: str | None = None,
         cipher: Cipher | None = None,
+        store: Store | None = None,
         volume: Volume | None = None,
     ) -> None:
         super().__init__(durability, EncryptionKey.of(passphrase, cipher))
@@ -80,7 +84,11 @@ class IndexedDbAdapter(SqliteAdapter):
         if save_interval_ms < 0:
             msg = f"save_interval_ms must not be negative, it is {save_interval_ms}"
             raise ValueError(msg)
+        if store not in (None, "indexeddb", "opfs"):
+            msg = f"store is indexeddb or opfs, not {store!r}"
+            raise ValueError(msg)
         self.db_name = db_name
+        self._wanted_store = store
         self._autosave_ms = save_interval_ms if auto_save else None
         self._given_volume = volume
         self._claim: tuple[int, str] | None = None
@@ -114,6 +122,7 @@ class IndexedDbAdapter(SqliteAdapter):
             # While the file is replaced there is no connection to ask.
             database_bytes=_number(known.pop("fileBytes", None)) or 0,
             encryption=self.cipher,
+            store=_store(known.pop("store", None)),
             details=known,
         )
 
@@ -176,6 +185,14 @@ class IndexedDbAdapter(SqliteAdapter):
         engine = self._connect()
         _open_files.add(claim)
         self._claim = claim
+        if self._wanted_store not in (None, self._store_now()):
+            engine.close()
+            try:
+                await self._volume.move_file(self.path, str(self._wanted_store))
+                engine = self._connect()
+            except BaseException:
+                self._release()
+                raise
         self._volume.set_autosave(self.path, self._autosave_ms)
         return engine
 
@@ -193,6 +210,22 @@ class IndexedDbAdapter(SqliteAdapter):
             name=self.db_name,
             key=self._key,
         )
+
+    def _store_now(self) -> Store | None:
+        return _store(self._volume.status(self.path).get("store"))
+
+    async def move_to(self, store: Store) -> None:
+        """Keep the image elsewhere, atomically and durably."""
+        async with self._alone("move_to()"):
+            if not self.is_open:
+                raise StorageClosedError
+            if self._store_now() == store:
+                return
+            self._engine.close()
+            try:
+                await self._volume.move_file(self.path, store)
+            finally:
+                self._engine = self._connect()
 
     def _release(self) -> None:
         if self._claim is not None:
@@ -267,6 +300,10 @@ def _restore_point(point: Mapping[str, object]) -> RestorePoint:
 
 def _number(value: object) -> int | None:
     return int(value) if isinstance(value, int | float) else None
+
+
+def _store(value: object) -> Store | None:
+    return value if value in ("indexeddb", "opfs") else None
 
 
 def _text(value: object) -> str | None:

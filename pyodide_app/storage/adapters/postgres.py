@@ -54,6 +54,8 @@ from pyodide_app.storage.adapter import (
     SqlValue,
     StorageAdapter,
     StorageStatus,
+    Store,
+    cannot_move,
 )
 from pyodide_app.storage.adapters.sqlite import ENGINE_PRAGMAS, PreparedStatement
 from pyodide_app.storage.changes import ChangeFeed
@@ -558,6 +560,10 @@ class PostgresAdapter:
     async def decrypt(self, passphrase: str) -> None:
         """Refuse: there is no passphrase."""
         raise NotEncryptedError(self._server)
+
+    async def move_to(self, store: Store) -> None:
+        """Refuse: it is on the server."""
+        raise cannot_move(store, self.kind)
 
     def scratch_path(self, name: str) -> str:
         """Return a path in this machine's folder for temporary files."""

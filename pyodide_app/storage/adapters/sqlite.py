@@ -36,6 +36,8 @@ from pyodide_app.storage.adapter import (
     RunResult,
     StorageAdapter,
     StorageStatus,
+    Store,
+    cannot_move,
 )
 from pyodide_app.storage.apsw_at_first_use import why_not_apsw
 from pyodide_app.storage.changes import ChangeFeed
@@ -484,6 +486,10 @@ class SqliteAdapter(ABC):
         async with self._alone("decrypt()"):
             self.check_passphrase(passphrase)
             await self._change_key(None, "before decryption")
+
+    async def move_to(self, store: Store) -> None:
+        """Refuse: there is nowhere else."""
+        raise cannot_move(store, self.kind)
 
     def check_passphrase(self, passphrase: str) -> None:
         """Return if it is the passphrase of the open database.

@@ -5,14 +5,17 @@ import sqlite3
 import pytest
 
 from pyodide_app.errors import (
+    CapabilityError,
     QuotaExceededError,
     RecordNotFoundError,
     SqlError,
     StorageClosedError,
     StorageInUseError,
+    StorageResolutionError,
     StoreUnavailableError,
+    TransactionError,
 )
-from pyodide_app.storage import IndexedDbAdapter
+from pyodide_app.storage import IndexedDbAdapter, create_agentos_storage
 from pyodide_app.storage.volume import install_volume
 
 
@@ -273,3 +276,80 @@ async def test_what_was_set_aside_is_listed_read_and_deleted(volume, open_adapte
     assert [item.id for item in await adapter.quarantine()] == [second]
     with pytest.raises(RecordNotFoundError):
         await adapter.read_quarantined(first)
+
+
+async def test_a_database_moves_and_says_where_it_is(volume, open_adapter):
+    """It stays open, with its rows; moving it to where it is does nothing."""
+    adapter = await open_adapter()
+    await adapter.exec("CREATE TABLE t (x); INSERT INTO t VALUES (1)")
+    assert (await adapter.status()).store == "indexeddb"
+
+    await adapter.move_to("opfs")
+    await adapter.move_to("opfs")
+
+    assert (await adapter.status()).store == "opfs"
+    assert await adapter.all("SELECT x FROM t") == [{"x": 1}]
+
+
+async def test_a_store_that_is_asked_for_is_moved_to_when_it_is_opened(
+    volume, open_adapter
+):
+    adapter = await open_adapter()
+    await adapter.exec("CREATE TABLE t (x); INSERT INTO t VALUES (1)")
+    await adapter.close()
+
+    adapter = await open_adapter(store="opfs")
+
+    assert (await adapter.status()).store == "opfs"
+    assert await adapter.all("SELECT x FROM t") == [{"x": 1}]
+    await adapter.close()
+    adapter = await open_adapter()
+    assert (await adapter.status()).store == "opfs"
+
+
+async def test_a_move_that_fails_leaves_the_database_open_and_where_it_was(
+    volume, open_adapter
+):
+    adapter = await open_adapter()
+    await adapter.exec("CREATE TABLE t (x); INSERT INTO t VALUES (1)")
+    volume.failure = QuotaExceededError()
+
+    with pytest.raises(QuotaExceededError):
+        await adapter.move_to("opfs")
+
+    volume.failure = None
+    assert (await adapter.status()).store == "indexeddb"
+    assert await adapter.all("SELECT x FROM t") == [{"x": 1}]
+
+
+async def test_opening_where_it_cannot_be_leaves_nothing_behind(volume, open_adapter):
+    """It can be opened where it is, by the same name."""
+    volume.failure = QuotaExceededError()
+    with pytest.raises(QuotaExceededError):
+        await open_adapter(store="opfs")
+
+    volume.failure = None
+    adapter = await open_adapter()
+
+    assert (await adapter.status()).store == "indexeddb"
+
+
+async def test_a_move_inside_a_transaction_is_refused(open_adapter):
+    adapter = await open_adapter()
+
+    with pytest.raises(TransactionError):
+        await adapter.transaction(lambda _: adapter.move_to("opfs"))
+
+    await adapter.close()
+    with pytest.raises(StorageClosedError):
+        await adapter.move_to("opfs")
+
+
+async def test_only_a_browser_has_stores():
+    with pytest.raises(ValueError, match="indexeddb or opfs"):
+        IndexedDbAdapter("app", store="cloud")  # type: ignore[arg-type]  # that is it
+    async with await create_agentos_storage(adapter="memory") as storage:
+        with pytest.raises(CapabilityError, match="browser"):
+            await storage.move_to("opfs")
+    with pytest.raises(StorageResolutionError, match="for a browser"):
+        await create_agentos_storage(adapter="memory", store="opfs")

@@ -105,6 +105,22 @@ export class AgentOSStorage {
   }
 
   /**
+   * Keep the image of the database elsewhere, atomically and durably.
+   *
+   * In `opfs` only what is used of it is in memory, and one tab at a time has it:
+   * other tabs, and other open databases of this page, end with `host_changed`.
+   *
+   * @param {T.Store} store
+   * @param {{passphrase?: string}} [options]  Of an encrypted database.
+   * @returns {Promise<void>}
+   * @throws {AppError} `opfs_unavailable`, `too_large_for_memory`, `quota_exceeded`,
+   *   …: it stays where it was.
+   */
+  moveTo(store, { passphrase } = {}) {
+    return this.#db.moveTo(store, { passphrase });
+  }
+
+  /**
    * What `prune` would delete now. Nothing is changed.
    *
    * @param {T.PruneChoice} choice

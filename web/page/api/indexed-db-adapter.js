@@ -6,7 +6,7 @@
 import { evictionRisk } from '../../core/eviction-risk.js';
 import { AGENTOS_DATABASE } from '../../core/names.js';
 import { currentRelease } from '../current-release.js';
-import { whileEncrypting } from '../preferences.js';
+import { isInOpfs, noteOpfs, whileEncrypting } from '../preferences.js';
 import { connectToHost } from '../rpc-client.js';
 import { checkedBackup } from './checked-backup.js';
 import { closed, OpenDatabase } from './open-database.js';
@@ -245,6 +245,20 @@ export class IndexedDbAdapter {
     await this.session.call('storage.decrypt', { passphrase });
   }
 
+  /**
+   * See `AgentOSStorage.moveTo`.
+   *
+   * @param {T.Store} store
+   * @param {{passphrase?: string | undefined}} [options]
+   */
+  async moveTo(store, { passphrase } = {}) {
+    if (store === 'opfs' && this.session.rpc.isShared) {
+      await this.#reopenDedicated(passphrase);
+    }
+    await this.session.call('storage.moveTo', { store });
+    noteOpfs(store === 'opfs');
+  }
+
   /** See `AgentOSStorage.lock`. */
   async lock() {
     await this.session.call('storage.lock', {});
@@ -290,20 +304,60 @@ export class IndexedDbAdapter {
   }
 
   /**
+   * From the host of all tabs to one of this page alone. The others are told.
+   *
+   * @param {string | undefined} passphrase
+   */
+  async #reopenDedicated(passphrase) {
+    const { session } = this;
+    await session.call('storage.flush', {});
+    session.stop();
+    const options = { ...this.#options, store: undefined };
+    if (passphrase !== undefined) options.passphrase = passphrase;
+    const host = { dedicated: true, takeOver: true };
+    const bare = !session.withSchema;
+    this.#opening = this.#connectTo(host, options, bare, undefined);
+    this.#session = await this.#opening;
+  }
+
+  /**
    * @param {boolean} bare
    * @param {AbortSignal | undefined} signal
    */
   async #connect(bare, signal) {
-    const { onProgress, onHostEvent, takeOver } = this.#options;
-    const rpc = connectToHost(takeOver ? { takeOver } : {});
+    const { takeOver = false, store } = this.#options;
+    const isPersistent = this.kind === 'indexeddb';
+    const dedicated = isPersistent && (store === 'opfs' || isInOpfs());
+    const host = { takeOver, dedicated };
+    try {
+      return await this.#connectTo(host, this.#options, bare, signal);
+    } catch (error) {
+      const { code } = /** @type {{code?: string}} */ (error);
+      if (code !== 'dedicated_worker_required' || dedicated) throw error;
+      noteOpfs(true);
+      const own = { takeOver, dedicated: true };
+      return this.#connectTo(own, this.#options, bare, signal);
+    }
+  }
+
+  /**
+   * @param {import('../rpc-client.js').HostOptions} host
+   * @param {T.StorageOptions} options
+   * @param {boolean} bare
+   * @param {AbortSignal | undefined} signal
+   */
+  async #connectTo(host, options, bare, signal) {
+    const { onProgress, onHostEvent } = options;
+    const rpc = connectToHost(host);
     const stop = rpc.listen((name, payload) => {
       if (name === 'progress') onProgress?.(payload);
       if (name === 'status' || name === 'host') onHostEvent?.(name, payload);
     });
     try {
-      const argument = { ...hostOptions(this.#options), bare };
+      const argument = { ...hostOptions(options), bare };
       const opened = await rpc.call('storage.open', argument, { signal });
-      return new OpenDatabase(rpc, opened, stop);
+      if (options.store) noteOpfs(options.store === 'opfs');
+      return new OpenDatabase(rpc, opened, stop, !bare);
     } catch (error) {
       stop();
       throw error;
@@ -319,10 +373,12 @@ export class IndexedDbAdapter {
  */
 function hostOptions(options) {
   const { dbName = 'app-db', platform, persistence } = options;
-  const { durability, autoSave, saveIntervalMs, passphrase, cipher } = options;
+  const { durability, autoSave, saveIntervalMs } = options;
+  const { passphrase, cipher, store } = options;
   return {
     passphrase,
     cipher,
+    store,
     dbName,
     platform,
     persistence,

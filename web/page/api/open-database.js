@@ -11,11 +11,13 @@ export class OpenDatabase {
    * @param {{storageId: string, kind: string, capabilities: string[],
    *   resolution: T.Resolution}} opened  What the host answered.
    * @param {() => void} stop  Listening to the host's events.
+   * @param {boolean} withSchema  It was opened with the six tables.
    */
-  constructor(rpc, opened, stop) {
+  constructor(rpc, opened, stop, withSchema) {
     this.rpc = rpc;
     this.opened = opened;
     this.stop = stop;
+    this.withSchema = withSchema;
   }
 
   /**
