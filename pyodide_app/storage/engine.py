@@ -153,8 +153,10 @@ class Engine:
         busy_timeout_ms: int = 0,
         read_only: bool = False,
         key: EncryptionKey | None = None,
+        why_unreadable: Callable[[], StorageError | None] = lambda: None,
     ) -> None:
         self._name = name or path
+        self._why_unreadable = why_unreadable
         self._fixed_pragmas = fixed_pragmas
         self._known: dict[str, StatementInfo] = {}
         self._columns: dict[tuple[Any, ...], tuple[str, ...]] = {}
@@ -511,7 +513,7 @@ class Engine:
                 ) as copy:
                     copy._change_key(None)
         except Exception as error:
-            raise _translated(error, "", self._name) from error
+            raise self._told(error) from error
         finally:
             self._actions.clear()
 
@@ -533,7 +535,7 @@ class Engine:
             finally:
                 self._connection.pragma("journal_mode", mode)
         except Exception as error:
-            raise _translated(error, "", self._name) from error
+            raise self._told(error) from error
         finally:
             self._actions.clear()
 
@@ -562,7 +564,7 @@ class Engine:
                 with self._connection.backup("main", source, "main") as backup:
                     backup.step(-1)
         except Exception as error:
-            raise _translated(error, "", self._name) from error
+            raise self._told(error) from error
         self._known.clear()
 
     # Private -----------------------------------------------------------------
@@ -638,7 +640,7 @@ class Engine:
         except Exception as error:
             if connection is not None:
                 connection.close()
-            raise _translated(error, "", self._name) from error
+            raise self._told(error) from error
 
     def _authorize(
         self,
@@ -866,6 +868,14 @@ class Engine:
         if not self._connection.in_transaction:
             self._forget()
             self._is_void = self._depth > 0
+        return self._told(error, sql)
+
+    def _told(self, error: Exception, sql: str = "") -> Exception:
+        """Return *error* as one of ours, or what lies behind it."""
+        # SQLite takes some failures to read for damage of the file.
+        is_unreadable = isinstance(error, apsw.IOError | apsw.CorruptError)
+        if is_unreadable and (reason := self._why_unreadable()):
+            return reason
         return _translated(error, sql, self._name)
 
 

@@ -208,3 +208,42 @@ def test_a_backup_is_exported_and_imported_there(page):
     page.evaluate("(id) => storage.restore(id)", point["id"])
     assert page.evaluate("storage.status()")["store"] == "opfs"
     assert len(page.evaluate(IMAGES)) == 1
+
+
+_DAMAGE = """async () => {
+  let folder = await navigator.storage.getDirectory();
+  for (const name of ['pyodide-app', 'main']) {
+    folder = await folder.getDirectoryHandle(name);
+  }
+  for await (const entry of folder.values()) {
+    const file = await entry.getFile();
+    const stream = await entry.createWritable({ keepExistingData: true });
+    await stream.write({
+      type: 'write',
+      position: Math.floor(file.size / 8192) * 4096 + 100,
+      data: Uint8Array.of(1, 2, 3, 4),
+    });
+    await stream.close();
+  }
+}"""
+
+
+def test_damage_in_a_file_is_an_error_and_never_data(each_context, open_app, page):
+    """Who reads the page is told so; the rest can be read, and the status says it."""
+    page.evaluate(OPEN, {"store": "opfs"})
+    page.evaluate(FILL)
+    page.evaluate("storage.moveTo('indexeddb')")
+    page.evaluate("storage.moveTo('opfs')")
+    page.close()
+    page = open_app(each_context, "/tests/blank.html")
+    page.evaluate(_DAMAGE)
+
+    page.evaluate(OPEN)
+
+    code = page.evaluate(f"{SUM}.then(() => 'read', (error) => error.code)")
+    assert code == "store_damaged"
+    assert page.evaluate("storage.status()")["lastErrorCode"] == "store_damaged"
+    first = page.evaluate("db.get('SELECT id FROM note WHERE id = 1')")
+    assert first == {"id": 1}
+    diagnosis = page.evaluate("storage.diagnose({ verify: true })")
+    assert diagnosis["verification"]["ok"] is False

@@ -227,3 +227,22 @@ def test_it_encrypts_and_opens_with_the_passphrase_only(webkit):
     assert codes == ["passphrase_required", "wrong_passphrase"]
     assert hits == 1
     assert points == [True, True, True]
+
+
+_MOVE = """
+const storage = await open({ dbName: 'files', durability: 'commit' });
+const db = storage.getAdapter();
+await db.exec('CREATE TABLE row (n); INSERT INTO row VALUES (1)');
+const code = await storage.moveTo('opfs').then(() => 'moved', ({ code }) => code);
+const { store } = await storage.status();
+const { n } = await db.get('SELECT n FROM row');
+await storage.close();
+return [code, store, n];
+"""
+
+
+def test_without_files_a_database_stays_where_it_is(webkit):
+    """WebKitGTK 2.50 has no OPFS. It says so, and goes on as before."""
+    webkit.visit()
+
+    assert webkit.run(_MOVE) == ["opfs_unavailable", "indexeddb", 1]

@@ -11,17 +11,31 @@
  *         worker/start-anew.js.
  */
 
-import { decodeCheckpoint, extentLength } from '../core/checkpoint.js';
+import {
+  decodeCheckpoint,
+  extentLength,
+  storedSize,
+} from '../core/checkpoint.js';
 import { NO_CHECKSUM } from '../core/checksum.js';
 import { LogReader } from '../core/log-recovery.js';
-import { DEFAULT_VOLUME, databaseName, rawFileName } from '../core/names.js';
+import {
+  DEFAULT_VOLUME,
+  databaseName,
+  imageName,
+  rawFileName,
+} from '../core/names.js';
+import { EXTENT_SIZE, PAGE_SIZE } from '../core/page-size.js';
+import { PageTable } from '../core/page-table.js';
 import { PagedFolder } from '../core/paged-folder.js';
 import { GZIP } from '../worker/gzip.js';
+import { ImageFiles } from '../worker/image-files.js';
 import { PageStore } from '../worker/page-store.js';
 import { download } from './download.js';
+import { StoredImage } from './stored-image.js';
 import { zip } from './zip.js';
 
 /** @import { Checkpoint } from '../core/checkpoint.js' */
+/** @import { PagedFile } from '../core/paged-file.js' */
 /** @import { DurableStore, RestorePointRow } from '../worker/page-store.js' */
 
 const STORES = ['log', 'checkpoints', 'extents'];
@@ -44,14 +58,29 @@ export async function downloadStored() {
       throw new Error('no database can be read in what is stored here');
     }
     for (const [path, file] of folder.files) {
-      const bytes = new Uint8Array(file.size);
-      file.read(bytes, 0);
-      download(new Blob([bytes]), path.split('/').at(-1) ?? path);
+      download(blobOf(file), path.split('/').at(-1) ?? path);
     }
   });
 }
 
-/** Download every stored record and extent as it is, damaged or not. */
+/**
+ * @param {PagedFile} file  As `readStored` gives it.
+ * @returns {Blob}
+ */
+export function blobOf(file) {
+  const { image } = file;
+  // The type of a lazy image is that of a host's, which can be read at once.
+  const stored = /** @type {unknown} */ (image);
+  if (stored instanceof StoredImage) return stored.blob(file.size);
+  const bytes = new Uint8Array(file.size);
+  file.read(bytes, 0);
+  return new Blob([bytes]);
+}
+
+/**
+ * Download every stored record and extent as it is, damaged or not, and each image
+ * file by itself: it may be of any size.
+ */
 export async function downloadRaw() {
   await withStore(async (store) => {
     /** @type {import('./zip.js').ZippedFile[]} */
@@ -66,7 +95,27 @@ export async function downloadRaw() {
       }
     }
     download(zip(files), 'stored-bytes.zip');
+    const images = new ImageFiles(DEFAULT_VOLUME);
+    for (const { id, file } of await storedImages(images)) {
+      download(file, imageName(id));
+    }
   });
+}
+
+/**
+ * @param {ImageFiles} images
+ * @returns {Promise<{id: number, file: Blob}[]>} None where there is no OPFS.
+ */
+async function storedImages(images) {
+  try {
+    const found = (await images.list()).map(async (id) => {
+      const file = await images.blob(id);
+      return file ? [{ id, file }] : [];
+    });
+    return (await Promise.all(found)).flat();
+  } catch {
+    return [];
+  }
 }
 
 /** @returns {Promise<RestorePointRow[]>} Newest first. */
@@ -125,16 +174,20 @@ export async function beginAnew(point) {
 
 /**
  * @param {PageStore} store
- * @returns {Promise<PagedFolder>} What can be read of it.
+ * @param {ImageFiles} [images]
+ * @returns {Promise<PagedFolder>} What can be read of it; `blobOf` its files.
  */
-export async function readStored(store) {
+export async function readStored(
+  store,
+  images = new ImageFiles(DEFAULT_VOLUME),
+) {
   const folder = new PagedFolder(() => {});
   const stored = await store.checkpoints();
   const newest = stored
     .map(({ bytes }) => decodeCheckpoint(bytes))
     .filter((checkpoint) => typeof checkpoint !== 'string')
     .at(-1);
-  if (newest) await readImages(store, folder, newest);
+  if (newest) await readImages(store, folder, newest, images);
   const reader = new LogReader(newest?.next ?? START);
   const { epoch, seq } = reader.next;
   for (const [key, bytes] of await store.log([epoch, seq])) {
@@ -148,21 +201,39 @@ export async function readStored(store) {
  * @param {PageStore} store
  * @param {PagedFolder} folder
  * @param {Checkpoint} checkpoint
+ * @param {ImageFiles} images
  */
-async function readImages(store, folder, { files }) {
+async function readImages(store, folder, { files }, images) {
   /** @type {{key: number | null, bytes: Uint8Array | undefined}} */
   let segment = { key: null, bytes: undefined };
-  for (const { path, size, extents } of files) {
-    const file = folder.loadFile(path);
-    file.loadSize(size);
+  const imageFiles = new Map(
+    (await storedImages(images)).map(({ id, file }) => [id, file]),
+  );
+  for (const entry of files) {
+    const { path, size, extents, image: id } = entry;
+    const stored = storedSize(entry);
+    /** @type {(number: number, bytes: Uint8Array) => void} */
+    let load;
+    if (id > 0) {
+      const bytes = new Uint8Array(stored);
+      load = (number, piece) => bytes.set(piece, number * EXTENT_SIZE);
+      const table = new PageTable(Math.ceil(size / PAGE_SIZE), bytes);
+      const found = imageFiles.get(id) ?? new Blob();
+      const image = /** @type {any} */ (new StoredImage(found, table));
+      folder.loadFile(path, image).loadSize(size);
+    } else {
+      const file = folder.loadFile(path);
+      file.loadSize(size);
+      load = (number, piece) => file.loadExtent(number, piece);
+    }
     for (const [number, { key, offset }] of extents.entries()) {
       if (segment.key !== key) {
         segment = { key, bytes: (await store.extents([key]))[0] };
       }
-      const end = offset + extentLength(size, number);
+      const end = offset + extentLength(stored, number);
       // One that is gone stays zeros.
       const bytes = segment.bytes?.subarray(offset, end);
-      if (bytes) file.loadExtent(number, bytes);
+      if (bytes) load(number, bytes);
     }
   }
 }

@@ -13,7 +13,10 @@ from urllib.parse import quote
 from pyodide_app.errors import (
     RecordNotFoundError,
     StorageClosedError,
+    StorageError,
     StorageInUseError,
+    StoreDamagedError,
+    error_from_code,
 )
 from pyodide_app.ids import new_id
 from pyodide_app.storage.adapter import (
@@ -209,7 +212,16 @@ class IndexedDbAdapter(SqliteAdapter):
             fixed_pragmas=frozenset({"journal_mode", "locking_mode"}),
             name=self.db_name,
             key=self._key,
+            why_unreadable=self._why_unreadable,
         )
+
+    def _why_unreadable(self) -> StorageError | None:
+        known = self._volume.status(self.path)
+        code, message = known.get("lastErrorCode"), known.get("lastError")
+        if code != StoreDamagedError.code:
+            return None
+        error = error_from_code(code, str(message))
+        return error if isinstance(error, StorageError) else None
 
     def _store_now(self) -> Store | None:
         return _store(self._volume.status(self.path).get("store"))

@@ -26,6 +26,7 @@ const status = (change = {}) => ({
   release: 'test',
   sharedHost: true,
   encryption: null,
+  store: 'indexeddb',
   ...change,
 });
 
