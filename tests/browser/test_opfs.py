@@ -247,3 +247,42 @@ def test_damage_in_a_file_is_an_error_and_never_data(each_context, open_app, pag
     assert first == {"id": 1}
     diagnosis = page.evaluate("storage.diagnose({ verify: true })")
     assert diagnosis["verification"]["ok"] is False
+
+
+_FILL_LARGE = """async () => {
+  await db.exec('CREATE TABLE row (id INTEGER PRIMARY KEY, bytes BLOB)');
+  for (let i = 0; i < 10; i++) {
+    await db.run(`WITH RECURSIVE
+        n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5000)
+      INSERT INTO row (bytes) SELECT randomblob(3900) FROM n`);
+    await storage.flush();
+  }
+}"""
+
+
+def test_a_large_database_is_opened_without_being_read(context, open_app):
+    """Memory holds a part of it, whatever was read; writes cost what they change."""
+    page = open_app(context, "/tests/blank.html")
+    page.evaluate(OPEN, {"store": "opfs"})
+    page.evaluate(_FILL_LARGE)
+    size = page.evaluate("storage.status()")["databaseBytes"]
+    assert size > 190 * 2**20
+    page.evaluate("storage.close()")
+
+    page.reload()
+    page.evaluate(OPEN)
+
+    status = page.evaluate("storage.status()")
+    # Opening it has run SQL of its own, which reads some pages.
+    assert status["cacheBytes"] < 8 * 2**20
+    row = page.evaluate("db.get('SELECT length(bytes) AS n FROM row WHERE id = 33333')")
+    assert row == {"n": 3900}
+    total = page.evaluate("db.get('SELECT sum(length(bytes)) AS n FROM row')")
+    assert total == {"n": 50_000 * 3900}
+    status = page.evaluate("storage.status()")
+    assert 64 * 2**20 < status["cacheBytes"] <= 128 * 2**20
+
+    page.evaluate("db.run('UPDATE row SET bytes = zeroblob(3900) WHERE id = 7')")
+    page.evaluate("storage.flush()")
+    after = page.evaluate("storage.status()")
+    assert after["logBytes"] - status["logBytes"] < 2**20
