@@ -45,7 +45,7 @@ RUN_ALL = """
     found = {}
     for store, durability in (
         ("indexeddb", "batched"), ("indexeddb", "commit"), ("indexeddb", "strict"),
-        ("opfs", "batched"), ("opfs", "commit"), ("opfs", "strict"),
+        ("opfs", "batched"), ("opfs", "strict"),
     ):
         for case in cases():
             name = f"{store}/{durability}/{case.__name__}"
