@@ -4,7 +4,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { PAGE_SIZE } from '../../web/core/paged-file.js';
-import { contentOf, DATABASE, Machine, sameContent } from './fakes/machine.js';
+import {
+  contentOf,
+  DATABASE,
+  Machine,
+  sameContent,
+  stage,
+} from './fakes/machine.js';
 import { PowerCutError } from './fakes/world.js';
 
 /** @import { Host } from './fakes/machine.js' */
@@ -253,7 +259,7 @@ test('a file that somebody else keeps open is in use', async () => {
 
 test('a file that is replaced stays where it is', async () => {
   const { machine, world, host } = await moved();
-  host.opened.writeScratch('staged', new Uint8Array(9 * PAGE_SIZE).fill(5));
+  stage(host.opened, 'staged', new Uint8Array(9 * PAGE_SIZE).fill(5));
 
   await world.until(host.opened.replaceFile(PATH, '/scratch/staged'));
 
