@@ -49,7 +49,7 @@ _EMPTY: Final = re.compile(r"(?>\s+|;|--[^\n]*(?:\n|\Z)|/\*.*?(?:\*/|\Z))*", re.
 _WRITES: Final = frozenset({"Checkpoint", "Vacuum", "JournalMode"})
 """Opcodes that write whatever their operands are. Source: SQLite's vdbeaux.c."""
 
-_BUSY, _LOCKED, _NOTADB, _CONSTRAINT = 5, 6, 26, 19
+_BUSY, _LOCKED, _IOERR, _CORRUPT, _CONSTRAINT, _NOTADB = 5, 6, 10, 11, 19, 26
 _SECONDS_FOR_A_COPY: Final = 5.0
 _NAMED_LIMIT: Final = 4096
 """More than the texts that the engine takes for compiled."""
@@ -80,6 +80,14 @@ class BusyError(Error):
 
 class LockedError(BusyError):
     """Another statement of this process holds the table."""
+
+
+class IOError(Error):  # apsw's name for it
+    """The file cannot be read or written."""
+
+
+class CorruptError(Error):
+    """What was read of the file makes no sense."""
 
 
 class ConstraintError(Error):
@@ -470,6 +478,8 @@ def _translating() -> Iterator[None]:
             raise BindingsError(message) from error
         kinds = {
             _BUSY: BusyError,
+            _IOERR: IOError,
+            _CORRUPT: CorruptError,
             _LOCKED: LockedError,
             _NOTADB: NotADBError,
             _CONSTRAINT: ConstraintError,

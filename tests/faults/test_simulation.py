@@ -6,6 +6,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.reliability import SIMULATED
 
 _log = logging.getLogger(__name__)
@@ -21,6 +23,7 @@ def _simulate(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.timeout(1800)
 def test_whatever_happens_no_mix_and_nothing_acknowledged_is_lost(
     histories, reliability
 ):
@@ -36,4 +39,4 @@ def test_whatever_happens_no_mix_and_nothing_acknowledged_is_lost(
     _log.info("%s", summary)
     assert summary["histories"] == histories
     assert summary["failed"] == 0
-    assert len(summary["kinds"]) == 7
+    assert len(summary["kinds"]) == 10
