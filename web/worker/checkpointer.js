@@ -274,6 +274,7 @@ export class Checkpointer {
     try {
       for (const file of frozen) await this.#writePages(file);
       const images = await this.#writeImages(frozen, written);
+      await this.#expectImages(frozen);
       const files = frozen.map(({ path, image, size }) => ({
         path,
         size,
@@ -334,9 +335,21 @@ export class Checkpointer {
       const message = 'an image does not read back as it was written';
       throw new StoreError('store_lost', message);
     }
-    if (await this.#images.isThere(image.id)) return;
-    this.hasLostImages = true;
-    throw new StoreError('store_lost', 'an image file was deleted just now');
+  }
+
+  /**
+   * An open image file can be written after a person has cleared the data of the
+   * site. Asked when all else is stored: what is cleared later takes the page tables
+   * with it, and then nothing is published.
+   *
+   * @param {FrozenFile[]} frozen
+   */
+  async #expectImages(frozen) {
+    for (const { image } of frozen) {
+      if (!image.isLazy || (await this.#images.isThere(image.id))) continue;
+      this.hasLostImages = true;
+      throw new StoreError('store_lost', 'an image file was deleted just now');
+    }
   }
 
   /**
