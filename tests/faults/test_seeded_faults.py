@@ -100,8 +100,8 @@ _FAULTS = (
     Fault(
         "an image that was deleted while it is open is not missed",
         "web/worker/checkpointer.js",
-        "    if (await this.#images.isThere(image.id)) return;\n",
-        "    if (image.id > 0) return;\n",
+        "(await this.#images.isThere(image.id))",
+        "image.id > 0",
     ),
 )
 
