@@ -230,15 +230,7 @@ class Engine:
             if info.has_columns:
                 for _ in cursor:
                     pass
-            if self._actions:
-                info = self._recompiled(sql, info)
-            changes = 0
-            if not info.writes_rows:
-                self._note(info)
-            elif connection.total_changes() != before:
-                changes = connection.changes()
-                self._note(info)
-            return RunResult(changes, connection.last_insert_rowid() or None)
+            return self._ran(sql, info, before)
         except Exception as error:
             raise self._failed(error, sql) from error
 
@@ -688,15 +680,7 @@ class Engine:
             if info is None:
                 return None
             self._remember(sql, info)
-            if self._actions:
-                info = self._recompiled(sql, info)
-            changes = 0
-            if not info.writes_rows:
-                self._note(info)
-            elif connection.total_changes() != before:
-                changes = connection.changes()
-                self._note(info)
-            return RunResult(changes, connection.last_insert_rowid() or None)
+            return self._ran(sql, info, before)
         except apsw.ExecTraceAbort:
             self._actions.clear()
             return None
@@ -796,6 +780,19 @@ class Engine:
             info = replace(info, tables=tables)
             self._known[sql] = info
         return info
+
+    def _ran(self, sql: str, info: StatementInfo, before: int) -> RunResult:
+        """Note a statement that has run; *before* counts the changes until then."""
+        connection = self._connection
+        if self._actions:
+            info = self._recompiled(sql, info)
+        changes = 0
+        if not info.writes_rows:
+            self._note(info)
+        elif connection.total_changes() != before:
+            changes = connection.changes()
+            self._note(info)
+        return RunResult(changes, connection.last_insert_rowid() or None)
 
     def _note(self, info: StatementInfo) -> None:
         """Note what a statement did that has run."""
