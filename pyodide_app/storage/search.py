@@ -205,19 +205,26 @@ def _found_by(
 ) -> tuple[str, str, list[SqlValue]]:
     """Return the tables, the conditions and the values of a search by FTS5."""
     source = "message_search"
-    conditions = ["message_search MATCH ?"]
-    values: list[SqlValue] = [match]
     if query.contains or user_id is not None:
         source += _JOIN_TEXT
     if user_id is not None:
         source += _JOIN_CONVERSATION
+    conditions, values = _narrowed(query, user_id)
+    found = " AND ".join(["message_search MATCH ?", *conditions])
+    return source, found, [match, *values]
+
+
+def _narrowed(query: Query, user_id: str | None) -> tuple[list[str], list[SqlValue]]:
+    """Return the conditions that no index of words answers, and their values."""
+    conditions: list[str] = []
+    values: list[SqlValue] = []
     for part in query.contains:
         conditions.append("text.text LIKE ? ESCAPE '\\'")
         values.append(f"%{_escape_like(part)}%")
     if user_id is not None:
         conditions.append("conversation.user_id = ?")
         values.append(user_id)
-    return source, " AND ".join(conditions), values
+    return conditions, values
 
 
 def _statement(query: Query, user_id: str | None) -> tuple[str, list[SqlValue]]:
@@ -232,14 +239,7 @@ def _statement(query: Query, user_id: str | None) -> tuple[str, list[SqlValue]]:
             order="message_search.rank",
         )
         return sql, values
-    conditions: list[str] = []
-    values = []
-    for part in query.contains:
-        conditions.append("text.text LIKE ? ESCAPE '\\'")
-        values.append(f"%{_escape_like(part)}%")
-    if user_id is not None:
-        conditions.append("conversation.user_id = ?")
-        values.append(user_id)
+    conditions, values = _narrowed(query, user_id)
     sql = _SELECT.format(
         docid="text.docid",
         score="0.0",
@@ -268,12 +268,9 @@ def _postgres_statement(
         score = order = "ts_rank(text.words, asked.query, 1)::float8"
     else:
         source += _JOIN_EVENT
-    for part in query.contains:
-        conditions.append("text.text LIKE ? ESCAPE '\\'")
-        values.append(f"%{_escape_like(part)}%")
-    if user_id is not None:
-        conditions.append("conversation.user_id = ?")
-        values.append(user_id)
+    others, their_values = _narrowed(query, user_id)
+    conditions += others
+    values += their_values
     return (
         _SELECT.format(
             docid="text.docid",
