@@ -68,7 +68,9 @@ export async function keepSnapshot(packed) {
 /** @param {unknown} reason */
 export async function forgetSnapshot(reason) {
   console.warn('Python starts from its files, not from a copy:', reason);
-  await caches.delete(CACHE);
+  // It may be sound, and the next start has more time for it.
+  const { name } = /** @type {Error} */ (reason);
+  if (name !== 'TimeoutError') await caches.delete(CACHE);
 }
 
 async function find() {
@@ -79,8 +81,8 @@ async function find() {
 async function read(kept) {
   const packed = await Promise.race([kept.arrayBuffer(), nothingIn(PATIENCE)]);
   const memory = packed && unpack(new Uint8Array(packed));
-  if (!memory)
-    throw new Error(packed ? 'its checksum is wrong' : 'it is not read');
+  if (!packed) throw new DOMException('reading it took long', 'TimeoutError');
+  if (!memory) throw new Error('its checksum is wrong');
   return memory;
 }
 
